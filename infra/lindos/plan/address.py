@@ -1,0 +1,303 @@
+"""Coordinates -> addresses and ASNs, as bit fields of fixed width.
+
+    rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1     a rail is a /12, a leaf slot a /24, a NIC a /31
+    front end   10.128.0.0/12   leaf 12 | port 7 | end 1
+    its links   10.144.0.0/12   tier 1 | switch 11 | uplink 7 | end 1
+    loopbacks   10.160.0.0/12   fabric 2 | tier 2 | switch 16
+    management  10.192.0.0/10   scope 9 | access switch 7 | host 6         an access switch is a /26, .1 its gateway
+    rail links  100.64.0.0/10   tier 1 | switch 13 | uplink 7 | end 1
+    oob links   172.16.0.0/12   leaf-spine 0 | scope 9 | switch 7 | uplink 2 | end 1; spine-core 1 | switch 12 | uplink 6 | end 1
+
+End 0 is the gateway or the upper switch's neighbour below, end 1 the NIC or the upper switch. Fields are sized for
+the largest site of the class, never for today's count: growth renumbers nothing. A coordinate that does not fit its
+field stops the design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.errors import InfeasibleError, Problem
+
+if TYPE_CHECKING:
+    from lindos.plan.layout import Layout
+    from lindos.plan.populate import Population
+
+FABRIC_BLOCK = "10.0.0.0/9"
+"""All rail NICs of the fabric; a host routes it over its rails."""
+RAIL_PREFIX_LEN = 12
+
+
+def ip(text: str) -> int:
+    """Dotted quad -> number."""
+    a, b, c, d = (int(x) for x in text.split("."))
+    return a << 24 | b << 16 | c << 8 | d
+
+
+RAIL, FRONTEND, FRONTEND_LINKS, LOOPBACK, OOB, RAIL_LINKS, OOB_LINKS = (
+    ip(x) for x in ("10.0.0.0", "10.128.0.0", "10.144.0.0", "10.160.0.0", "10.192.0.0", "100.64.0.0", "172.16.0.0")
+)
+ASN_BASE = 4_200_000_000
+ASN_BLOCK = 1_000_000
+"""One block a fabric and tier, in the order of `_ASN_TIERS`; 4-byte private range of RFC 6996."""
+_ASN_TIERS = [(f, t) for f in ("rdma", "frontend", "oob") for t in ("leaf", "spine", "core")]
+
+
+def dotted(number: pl.Expr) -> pl.Expr:
+    """Address as a number -> dotted quad."""
+    return pl.format("{}.{}.{}.{}", number // 2**24, number // 2**16 % 256, number // 2**8 % 256, number % 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A coordinate (a column), its width in bits, and what to call it when it does not fit."""
+
+    column: str
+    bits: int
+    what: str
+
+
+def packed(frame: pl.DataFrame, base: int, fields: list[Field]) -> pl.DataFrame:
+    """Rows with coordinates -> with `ip`, their address as a number. InfeasibleError where a field is too narrow."""
+    number = pl.lit(base, dtype=pl.Int64)
+    problems = []
+    top = frame.select(pl.col(f.column).max() for f in fields).row(0) if len(frame) else [0] * len(fields)
+    shift = sum(f.bits for f in fields)
+    for field, most in zip(fields, top, strict=True):
+        shift -= field.bits
+        number = number + pl.col(field.column).cast(pl.Int64) * 2**shift
+        if most is not None and most >= 2**field.bits:
+            problems.append(
+                Problem(
+                    f"addresses: {field.what} {most} does not fit its {field.bits} bits (0 to {2**field.bits - 1})",
+                    hint="the address plan ends here; smaller units or several sites are a way out",
+                )
+            )
+    if problems:
+        raise InfeasibleError(problems)
+    return frame.with_columns(ip=number)
+
+
+def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
+    """Every switch -> fabric, role, its number within fabric and tier, and the number that its ASN takes."""
+    starts = pl.DataFrame(
+        [(u.number, sum(v.leaves for v in layout.units[: u.number])) for u in layout.units[:1]],
+        schema=["unit_number", "start"],
+        orient="row",
+    )
+    running, rows = 0, []
+    for unit in layout.units:
+        rows.append((unit.number, running))
+        running += unit.leaves
+    starts = pl.DataFrame(rows, schema=["unit_number", "start"], orient="row")
+
+    def kind(frame: pl.DataFrame, fabric: str, role: str, number: pl.Expr, asn: pl.Expr) -> pl.DataFrame:
+        return frame.select(
+            "device",
+            pl.lit(fabric).alias("fabric"),
+            pl.lit(role).alias("role"),
+            number.cast(pl.Int64).alias("number"),
+            asn.cast(pl.Int64).alias("asn_number"),
+        )
+
+    leaves = parts.leaves.join(starts, on="unit_number", maintain_order="left").with_columns(
+        number=pl.col("start") + pl.col("in_unit")
+    )
+    out = [kind(leaves, "rdma", "leaf", pl.col("number"), pl.col("number"))]
+    for fabric, clos, spines, cores in (
+        ("rdma", layout.rdma, parts.spines, parts.cores),
+        (
+            "frontend",
+            layout.frontend,
+            parts.frontend.filter(tier="spine"),
+            parts.frontend.filter(tier="core"),
+        ),
+        ("oob", layout.oob, parts.oob.filter(tier="spine"), parts.oob.filter(tier="core")),
+    ):
+        out.append(kind(spines, fabric, "spine", pl.col("pod") * clos.spines_per_pod + pl.col("number"), pl.col("pod")))
+        out.append(kind(cores, fabric, "core", pl.col("group") * clos.cores_per_group + pl.col("number"), pl.lit(0)))
+    out.append(kind(parts.frontend.filter(tier="leaf"), "frontend", "leaf", pl.col("number"), pl.col("number")))
+    scope = pl.col("scope") * 128 + pl.col("index")
+    out.append(kind(parts.oob.filter(tier="leaf"), "oob", "leaf", scope, scope))
+    return pl.concat(out)
+
+
+def _both_ends(frame: pl.DataFrame, low: str, high: str, *, low_is_gateway: bool) -> list[pl.DataFrame]:
+    """Links whose `ip` is that of end 0 -> address rows of both ends (/31). End 0 is the upper device's for a NIC."""
+    gateway = dotted(pl.col("ip"))
+    if low_is_gateway:
+        return [
+            frame.select(
+                device="a_device",
+                port="a_port",
+                purpose=pl.lit(low),
+                ip=pl.col("ip") + 1,
+                prefix_len=pl.lit(31),
+                gateway=gateway,
+                slice="slice",
+            ),
+            frame.select(
+                device="b_device",
+                port="b_port",
+                purpose=pl.lit(high),
+                ip="ip",
+                prefix_len=pl.lit(31),
+                gateway=pl.lit(None, dtype=pl.String),
+                slice="slice",
+            ),
+        ]
+    return [
+        frame.select(
+            device=f"{e}_device",
+            port=f"{e}_port",
+            purpose=pl.lit(low),
+            ip=pl.col("ip") + i,
+            prefix_len=pl.lit(31),
+            gateway=pl.lit(None, dtype=pl.String),
+            slice="slice",
+        )
+        for i, e in enumerate(("a", "b"))
+    ]
+
+
+def _up(links: pl.DataFrame, numbers: pl.DataFrame, fabric: str) -> pl.DataFrame:
+    """Links between switches of a fabric -> with `switch` (number of the lower one), `tier_bit` and `uplink`."""
+    frame = links.filter((pl.col("fabric") == fabric) & (pl.col("tier") != "node_leaf"))
+    frame = frame.join(numbers.select(a_device="device", switch="number"), on="a_device", maintain_order="left")
+    first = pl.col("a_number").min().over("fabric", "tier")
+    return frame.with_columns(
+        tier_bit=(pl.col("tier") == "spine_core").cast(pl.Int64), uplink=pl.col("a_number") - first
+    )
+
+
+def _management(links: pl.DataFrame, parts: Population) -> list[pl.DataFrame]:
+    leaves = parts.oob.filter(tier="leaf").select("scope", "index", "slice", b_device="device")
+    host = [
+        Field("scope", 9, "pod"),
+        Field("index", 7, "access switch of a pod"),
+        Field("host", 6, "port of an access switch"),
+    ]
+    frame = links.filter(pl.col("fabric") == "oob", pl.col("tier") == "node_leaf").join(
+        leaves.drop("slice"), on="b_device", maintain_order="left"
+    )
+    # .0 is the network, .1 the gateway.
+    frame = packed(frame.with_columns(host=pl.col("b_number") + 2), OOB, host)
+    purpose = pl.when(pl.col("a_port") == "bmc").then(pl.lit("bmc")).otherwise(pl.lit("mgmt"))
+    hosts = frame.select(
+        device="a_device",
+        port="a_port",
+        purpose=purpose,
+        ip="ip",
+        prefix_len=pl.lit(26),
+        gateway=dotted(pl.col("ip") - pl.col("host") + 1),
+        slice="slice",
+    )
+    gateways = packed(leaves.with_columns(host=pl.lit(1)), OOB, host)
+    return [
+        hosts,
+        gateways.select(
+            device="b_device",
+            port=pl.lit("br-oob"),
+            purpose=pl.lit("gateway"),
+            ip="ip",
+            prefix_len=pl.lit(26),
+            gateway=pl.lit(None, dtype=pl.String),
+            slice="slice",
+        ),
+    ]
+
+
+def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, rails_per_leaf: int) -> pl.DataFrame:
+    """Links, population and switch numbers -> every address of the site. InfeasibleError where the plan is full."""
+    slices = pl.concat(
+        [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.frontend, parts.oob)]
+    )
+    rail = links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf").with_columns(
+        port=pl.col("b_number") // rails_per_leaf
+    )
+    rail = packed(
+        rail.with_columns(end=pl.lit(0)),
+        RAIL,
+        [
+            Field("rail", 3, "rail"),
+            Field("segment", 12, "leaf slot"),
+            Field("port", 7, "port of a leaf"),
+            Field("end", 1, "end"),
+        ],
+    )
+    front = links.filter(pl.col("fabric") == "frontend", pl.col("tier") == "node_leaf").with_columns(end=pl.lit(0))
+    front = packed(
+        front,
+        FRONTEND,
+        [
+            Field("segment", 12, "front-end leaf"),
+            Field("b_number", 7, "port of a leaf"),
+            Field("end", 1, "end"),
+        ],
+    )
+    codes = {"rdma": 0, "frontend": 1, "oob": 2}
+    loop = numbers.with_columns(
+        fabric_code=pl.col("fabric").replace_strict(codes, return_dtype=pl.Int64),
+        role_code=pl.col("role").replace_strict({"leaf": 0, "spine": 1, "core": 2}, return_dtype=pl.Int64),
+    ).join(slices, on="device", maintain_order="left")
+    loop = packed(
+        loop,
+        LOOPBACK,
+        [Field("fabric_code", 2, "fabric"), Field("role_code", 2, "tier"), Field("number", 16, "switch")],
+    )
+    out = [
+        *_both_ends(rail, "rail", "gateway", low_is_gateway=True),
+        *_both_ends(front, "frontend", "gateway", low_is_gateway=True),
+        loop.select(
+            "device",
+            pl.lit("lo").alias("port"),
+            pl.lit("loopback").alias("purpose"),
+            "ip",
+            pl.lit(32).alias("prefix_len"),
+            pl.lit(None, dtype=pl.String).alias("gateway"),
+            "slice",
+        ),
+        *_management(links, parts),
+    ]
+    for fabric, base, bits in (("rdma", RAIL_LINKS, 13), ("frontend", FRONTEND_LINKS, 11)):
+        frame = packed(
+            _up(links, numbers, fabric).with_columns(end=pl.lit(0)), base,
+            [Field("tier_bit", 1, "tier"), Field("switch", bits, f"switch of fabric {fabric}"), Field("uplink", 7, "uplink"), Field("end", 1, "end")],
+        )  # fmt: skip
+        out += _both_ends(frame, "link", "link", low_is_gateway=False)
+    up = _up(links, numbers, "oob").with_columns(end=pl.lit(0))
+    low = packed(
+        up.filter(pl.col("tier_bit") == 0),
+        OOB_LINKS,
+        [Field("switch", 16, "access switch"), Field("uplink", 2, "uplink"), Field("end", 1, "end")],
+    )
+    high = packed(
+        up.filter(pl.col("tier_bit") == 1),
+        OOB_LINKS + 2**19,
+        [Field("switch", 12, "out-of-band spine"), Field("uplink", 6, "uplink"), Field("end", 1, "end")],
+    )
+    out += _both_ends(low, "link", "link", low_is_gateway=False) + _both_ends(
+        high, "link", "link", low_is_gateway=False
+    )
+    columns = ["device", "port", "purpose", "ip", "prefix_len", "gateway", "slice"]
+    frame = pl.concat(
+        [f.select(pl.col(c).cast(pl.Int64) if c in ("ip", "prefix_len") else pl.col(c) for c in columns) for f in out]
+    )
+    return frame.with_columns(address=dotted(pl.col("ip"))).select(
+        "device", "port", "purpose", "address", "prefix_len", "gateway", "slice"
+    )
+
+
+def asns(numbers: pl.DataFrame) -> pl.DataFrame:
+    """Switch numbers -> ASNs: one a leaf, one for the spines of a pod, one for all cores of a fabric."""
+    blocks = pl.DataFrame(
+        [(f, t, ASN_BASE + i * ASN_BLOCK + 1) for i, (f, t) in enumerate(_ASN_TIERS)],
+        schema=["fabric", "role", "base"],
+        orient="row",
+    )
+    return numbers.join(blocks, on=["fabric", "role"], maintain_order="left").select(
+        "device", asn=pl.col("base") + pl.col("asn_number")
+    )

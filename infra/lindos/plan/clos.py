@@ -1,0 +1,131 @@
+"""Sizes of folded Clos fabrics: how many leaves, spines and cores, and how links stripe over them.
+
+Spines must divide the uplinks of a leaf, and cores of a plane the uplinks of a spine: only then does every pair
+carry the same number of links. Sizes are for the declared growth, so that growth moves no cable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lindos.errors import InfeasibleError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPorts:
+    """How the ports of a leaf are shared out: `down` to endpoints, `up` to spines."""
+
+    down: int
+    up: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clos:
+    """A folded Clos of `tiers` tiers. Counts are of the full size; `pods` is how many of them the cores can join.
+
+    `leaf_spine` links join each leaf to each spine of its pod, `spine_core` links each spine to each core of its
+    group. A group is the set of cores that joins the spines of one number in every pod.
+    """
+
+    tiers: int
+    leaf: LeafPorts
+    leaves_per_pod: int
+    spines_per_pod: int
+    leaf_spine: int
+    spine_down: int
+    spine_up: int
+    pods: int
+    groups: int
+    cores_per_group: int
+    spine_core: int
+
+
+def leaf_ports(radix: int, oversubscription: float) -> LeafPorts:
+    """Radix and down:up ratio -> ports down and up; 128 at 1 -> 64/64, 128 at 4 -> 100/25."""
+    up = max(1, int(radix / (1 + oversubscription)))
+    return LeafPorts(down=min(radix - up, int(up * oversubscription)), up=up)
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of n, rising."""
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def one_tier(radix: int) -> Clos:
+    """A single switch: every port goes down."""
+    return Clos(1, LeafPorts(radix, 0), 1, 0, 0, 0, 0, 1, 0, 0, 0)
+
+
+def two_tier(leaf: LeafPorts, leaves: int, spine_radix: int, least_spines: int = 1) -> Clos | None:
+    """Leaves under one set of spines, or None where no number of spines stripes and fits.
+
+    The smallest divisor s of the uplinks with leaves * up / s <= radix of a spine (domain: R^2/2 endpoints).
+    """
+    for spines in divisors(leaf.up):
+        if spines >= least_spines and leaves * (leaf.up // spines) <= spine_radix:
+            return Clos(2, leaf, leaves, spines, leaf.up // spines, spine_radix, 0, 1, 0, 0, 0)
+    return None
+
+
+def pod_of_three_tiers(leaf: LeafPorts, spine_radix: int, spine_up: int) -> tuple[int, int, int]:
+    """Ports -> spines a pod, leaves a pod, ports down of a spine: one link between each leaf and each spine."""
+    spine_down = spine_radix - spine_up
+    return leaf.up, spine_down, spine_down
+
+
+def three_tier(leaf: LeafPorts, pods: int, spine_radix: int, spine_up: int, core_radix: int) -> Clos | None:
+    """Pods of leaves and spines joined by groups of cores, or None where the cores cannot join so many pods."""
+    spines, leaves, spine_down = pod_of_three_tiers(leaf, spine_radix, spine_up)
+    for cores in divisors(spine_up):
+        each = spine_up // cores
+        if pods * each <= core_radix:
+            return Clos(3, leaf, leaves, spines, 1, spine_down, spine_up, pods, spines, cores, each)
+    return None
+
+
+def fill_pods(leaves: list[int], most: int) -> list[int]:
+    """Leaves of each unit, in order -> the pod of each unit (from 0); a unit never straddles two pods.
+
+    Greedy in order of arrival, so that units appended later move none of those before.
+    """
+    pod, used, out = 0, 0, []
+    for n in leaves:
+        if used + n > most and used:
+            pod, used = pod + 1, 0
+        out.append(pod)
+        used += n
+    return out
+
+
+def size_clos(
+    name: str, leaf: LeafPorts, leaves: list[int], *, spine_radix: int, spine_up: int, core_radix: int
+) -> Clos:
+    """Leaves of each unit at full size -> the smallest fabric that joins them; InfeasibleError says what it lacks.
+
+    Two tiers where they reach, else three. A fabric of several leaves gets at least two spines where its leaves
+    have two uplinks, so that one spine may fail.
+    """
+    total = sum(leaves)
+    flat = two_tier(leaf, total, spine_radix, least_spines=min(2, leaf.up))
+    if flat is not None:
+        return flat
+    if max(leaves) > spine_radix - spine_up:
+        raise InfeasibleError(
+            Problem(
+                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} holds {spine_radix - spine_up}",
+                hint="make the unit smaller, or take a switch with more ports",
+            )
+        )
+    _, most, _ = pod_of_three_tiers(leaf, spine_radix, spine_up)
+    pods = fill_pods(leaves, most)[-1] + 1
+    tall = three_tier(leaf, pods, spine_radix, spine_up, core_radix)
+    if tall is None:
+        raise InfeasibleError(
+            Problem(
+                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {core_radix} join {core_radix}: "
+                f"{pods - core_radix:,} pods too many",
+                hint=f"three tiers of radix {spine_radix} end at {core_radix * most:,} leaves "
+                f"({core_radix * most * leaf.down:,} ports); take a switch with more ports, or a higher oversubscription",
+            )
+        )
+    return tall

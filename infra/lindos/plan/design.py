@@ -1,0 +1,158 @@
+"""Spec and catalogue -> Plan, one straight walk; each step takes what the steps before it made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.plan import tables as t
+from lindos.plan.address import address, asns, switch_numbers
+from lindos.plan.cable import cable, cables_of
+from lindos.plan.cool import cool
+from lindos.plan.facts import gather
+from lindos.plan.feed import feed, loads
+from lindos.plan.layout import lay_out
+from lindos.plan.place import place
+from lindos.plan.populate import populate
+from lindos.plan.slices import plan_digest, slices
+from lindos.plan.wire import wire
+
+if TYPE_CHECKING:
+    import dataframely as dy
+
+    from lindos.catalogue import Catalogue
+    from lindos.plan.facts import DeviceFacts, Facts
+    from lindos.plan.layout import Layout
+    from lindos.spec.model import Spec
+
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "halls": t.Halls, "rows": t.Rows, "racks": t.Racks, "devices": t.Devices, "gpus": t.Gpus, "ports": t.Ports, "links": t.Links,
+    "cables": t.Cables, "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
+    "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
+    "addresses": t.Addresses, "asns": t.Asns, "units": t.Units, "slices": t.Slices,
+}  # fmt: skip
+"""Name of a table -> its schema, in the order of the walk."""
+
+
+def _products(facts: Facts) -> list[DeviceFacts]:
+    out = [facts.rdma.device, facts.frontend.device, facts.oob.device]
+    out += [f.node for f in facts.fleets] + [f.cdu for f in facts.fleets if f.cdu]
+    out += [d for d in (facts.oob_aggregation.device if facts.oob_aggregation else None, facts.control) if d]
+    return out
+
+
+def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
+    """Racks by coordinates with their place. A network rack of a unit belongs to the unit, of a pod to its spines."""
+    rows = []
+    for r in layout.racks:
+        unit = f"a{r.unit.number + 1:04}" if r.unit else None
+        pod = f"p{r.pod + 1:03}" if r.pod is not None else None
+        fleet = r.unit.fleet if r.unit else None
+        compute = r.kind == "compute"
+        rows.append(
+            (
+                r.name,
+                r.kind,
+                unit,
+                pod,
+                unit or pod or "services",
+                fleet.name if fleet else None,
+                fleet.rack if fleet and compute else None,
+                r.nodes,
+                r.nodes * (fleet.gpus_per_node if fleet else 0),
+            )
+        )
+    names = ["rack", "kind", "unit", "pod", "slice", "fleet", "product", "nodes", "gpus"]
+    frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+    return frame.join(floor.drop("tray_height_mm"), on="rack", how="left", maintain_order="left")
+
+
+def _units(layout: Layout) -> pl.DataFrame:
+    rows = [
+        (
+            f"a{u.number + 1:04}",
+            u.number + 1,
+            u.fleet.name,
+            f"p{u.pod + 1:03}",
+            u.nodes,
+            u.nodes * u.fleet.gpus_per_node,
+            u.racks,
+            u.whole,
+            f"a{u.number + 1:04}",
+        )
+        for u in layout.units
+    ]
+    return pl.DataFrame(
+        rows,
+        schema=["unit", "number", "fleet", "pod", "nodes", "gpus", "racks", "whole", "slice"],
+        orient="row",
+    )
+
+
+def _gpus(facts: Facts, nodes: pl.DataFrame) -> pl.DataFrame:
+    out = []
+    for fleet in facts.fleets:
+        mine = nodes.filter(fleet=fleet.number).select("device", "unit", "slice")
+        mine = mine.with_columns(index=pl.lit(list(range(fleet.gpus_per_node)), dtype=pl.List(pl.Int64))).explode(
+            "index"
+        )
+        # GPU i has the NIC of rail i beside it; where there are fewer rails, neighbours share one.
+        out.append(
+            mine.with_columns(
+                gpu=pl.format("{}/gpu{}", "device", "index"),
+                rail=pl.col("index") * fleet.rails // fleet.gpus_per_node,
+                product=pl.lit(fleet.gpu),
+            )
+        )
+    return pl.concat(out)
+
+
+def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame -> exactly the columns and types that its schema declares."""
+    schema = SCHEMAS[name]
+    return schema.cast(frame.select(schema.column_names()))
+
+
+def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
+    """Spec and catalogue -> Plan: pure, the same for the same input under any clock, locale, folder or hash seed.
+
+    CatalogueError where a fact is missing, InfeasibleError where what is asked for cannot be built.
+    """
+    facts = gather(spec, catalogue)
+    layout = lay_out(spec, facts)
+    floor = place(spec, layout)
+    per_switch = spec.fabrics.oob.racks_per_switch
+    services = spec.compute.services
+    parts = populate(layout, facts, floor, racks_per_switch=per_switch, control=services.control if services else 0)
+    wiring = wire(layout, facts, parts, per_switch)
+    links = cable(wiring.links, parts.devices, wiring.ports, facts.optics)
+    watts = loads(parts.devices, _products(facts), links, facts.optics)
+    power = feed(spec, parts.devices, floor.racks, watts)
+    cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)
+    numbers = switch_numbers(layout, parts)
+    home = parts.devices.select("device", "slice")
+    made: dict[str, pl.DataFrame] = {
+        "halls": floor.halls,
+        "rows": floor.rows,
+        "racks": _racks(layout, floor.racks),
+        "devices": parts.devices,
+        "gpus": _gpus(facts, parts.nodes),
+        "ports": wiring.ports,
+        "links": links,
+        "cables": cables_of(links),
+        "loads": watts,
+        "power_nodes": power.nodes,
+        "power_edges": power.edges,
+        "power_connections": power.connections,
+        "cooling_nodes": cooling_nodes,
+        "cooling_edges": cooling_edges,
+        "addresses": address(wiring.links, parts, numbers, layout.rails_per_leaf)
+        .drop("slice")
+        .join(home, on="device", maintain_order="left"),
+        "asns": asns(numbers),
+        "units": _units(layout),
+    }
+    typed = {name: _typed(name, frame) for name, frame in made.items()}
+    typed["slices"] = _typed("slices", slices(typed))
+    return t.Plan(site=spec.site, digest=plan_digest(spec.site, typed), **typed)  # type: ignore[arg-type]  # by name

@@ -1,0 +1,292 @@
+"""Spec and catalogue -> the facts that the design needs, or a CatalogueError that names each one missing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
+from lindos.catalogue.load import Needs
+from lindos.catalogue.products import Optic, ServiceNode
+from lindos.errors import InfeasibleError, Problem
+
+if TYPE_CHECKING:
+    from lindos.catalogue import Catalogue
+    from lindos.spec.model import Fleet, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What placing and powering any device takes. Watts; `psus_needed` None where nobody published it."""
+
+    product: str
+    vendor: str
+    u_height: int
+    nameplate_w: int
+    typical_w: int
+    liquid_share: float
+    psus: int
+    psu_rating_w: int | None
+    psus_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFacts:
+    """A fleet with the facts of its node and its rack."""
+
+    name: str
+    number: int
+    node: DeviceFacts
+    rack: str
+    gpus: int
+    gpus_per_node: int
+    gpu: str
+    rails: int
+    nic_gbps: int
+    nic_form: str
+    frontend_ports: int
+    frontend_gbps: int
+    frontend_form: str
+    bmc_ports: int
+    host_mgmt_ports: int
+    nodes_per_rack: int
+    racks_per_unit: int
+    cdu: DeviceFacts | None
+    cdus_per_rack: int
+    cdu_w: int
+    gap_u: int
+
+    @property
+    def nodes(self) -> int:
+        return self.gpus // self.gpus_per_node
+
+    @property
+    def nodes_per_unit(self) -> int:
+        return self.nodes_per_rack * self.racks_per_unit
+
+    @property
+    def gpus_per_unit(self) -> int:
+        return self.nodes_per_unit * self.gpus_per_node
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFacts:
+    """A switch at one port speed: `radix` logical ports, `groups` of them in a cage, numbered after `rj45` ports."""
+
+    device: DeviceFacts
+    gbps: int
+    radix: int
+    groups: int
+    form: str
+    rj45: int
+    mgmt_ports: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpticFacts:
+    part: str
+    form: str
+    links: int
+    gbps: int
+    medium: str
+    standard: str
+    max_mm: int
+    power_w: float
+    connector: str
+    links_per_connector: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    fleets: tuple[FleetFacts, ...]
+    rdma: SwitchFacts
+    frontend: SwitchFacts
+    oob: SwitchFacts
+    oob_aggregation: SwitchFacts | None
+    control: DeviceFacts | None
+    optics: tuple[OpticFacts, ...]
+
+
+def _socket(cage: str | None, *, finned: bool) -> str | None:
+    """Cage of a product -> form of module it takes: OSFP cages of air-cooled switches take finned tops only."""
+    return f"{cage}-{'finned' if finned else 'flattop'}" if cage == "OSFP" else cage
+
+
+def _device(
+    needs: Needs, kind: str, name: str, product: Node | Switch | Cdu | ServiceNode, liquid: float = 0.0
+) -> DeviceFacts:
+    psu = product.psu
+    return DeviceFacts(
+        product=name,
+        vendor=product.vendor or "unknown",
+        u_height=needs(product.u_height, kind, name, "u_height"),
+        nameplate_w=round(needs(product.power_w_max, kind, name, "power_w_max") or 0),
+        typical_w=round(
+            needs(
+                product.power_w_typical or (product.power_w_max if kind == "cdu" else None),
+                kind,
+                name,
+                "power_w_typical",
+            )
+            or 0
+        ),
+        liquid_share=liquid,
+        psus=(psu.count if psu else needs(None, kind, name, "psu.count")) or 0,
+        psu_rating_w=round(psu.rating_w) if psu and psu.rating_w else None,
+        psus_needed=psu.needed if psu else None,
+    )
+
+
+def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> FleetFacts:
+    node, rack = catalogue.get(Node, fleet.node), catalogue.get(Rack, fleet.rack)
+    ew, ns, name = node.nics_ew, node.nics_ns, fleet.node
+    liquid = 0.0
+    if needs(node.cooling, "node", name, "cooling") == "dlc":
+        liquid = needs(node.liquid_fraction, "node", name, "liquid_fraction") or 0.0
+    cdus = (rack.cdus or 0) if rack.cdu else 0
+    cdu = catalogue.get(Cdu, rack.cdu) if rack.cdu and cdus else None
+    gpu = needs(node.gpu, "node", name, "gpu")
+    if gpu:
+        catalogue.get(Gpu, gpu)
+    return FleetFacts(
+        name=fleet.name,
+        number=number,
+        node=_device(needs, "node", name, node, liquid),
+        rack=fleet.rack,
+        gpus=fleet.gpus,
+        gpus_per_node=needs(node.gpus, "node", name, "gpus"),
+        gpu=gpu,
+        rails=needs(ew.count if ew else None, "node", name, "nics_ew.count"),
+        nic_gbps=needs(ew.gbps if ew else None, "node", name, "nics_ew.gbps"),
+        nic_form=needs(_socket(ew.cage, finned=False) if ew else None, "node", name, "nics_ew.cage"),
+        frontend_ports=needs(ns.count if ns else None, "node", name, "nics_ns.count"),
+        frontend_gbps=needs(ns.gbps if ns else None, "node", name, "nics_ns.gbps"),
+        frontend_form=needs(_socket(ns.cage, finned=False) if ns else None, "node", name, "nics_ns.cage"),
+        bmc_ports=needs(node.bmc_ports, "node", name, "bmc_ports"),
+        host_mgmt_ports=needs(node.host_mgmt_ports, "node", name, "host_mgmt_ports"),
+        nodes_per_rack=needs(rack.nodes, "rack", fleet.rack, "nodes"),
+        racks_per_unit=fleet.unit.racks,
+        cdu=_device(needs, "cdu", rack.cdu, cdu) if cdu and rack.cdu else None,
+        cdus_per_rack=cdus,
+        cdu_w=round((needs(cdu.cooling_kw, "cdu", rack.cdu or "", "cooling_kw") or 0) * 1000) if cdu else 0,
+        gap_u=(rack.u.gap or 0) if rack.u else 0,
+    )
+
+
+def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int) -> SwitchFacts:
+    switch = catalogue.get(Switch, name)
+    cages = needs(switch.cages, "switch", name, "cages")
+    radix, groups, form = 0, 1, ""
+    if cages:
+        form = _socket(cages.type, finned=switch.cooling != "liquid") or ""
+        speeds = dict(switch.max_logical or {})
+        if cages.gbps:
+            speeds.setdefault(cages.gbps, cages.count)
+        if gbps not in speeds:
+            raise InfeasibleError(
+                Problem(
+                    f"switch '{name}' has no ports of {gbps} Gb/s",
+                    hint=f"it offers: {', '.join(f'{n} x {s}G' for s, n in sorted(speeds.items()))}",
+                )
+            )
+        radix = speeds[gbps]
+        groups = max(1, radix // cages.count)
+    return SwitchFacts(
+        device=_device(needs, "switch", name, switch),
+        gbps=gbps,
+        radix=radix,
+        groups=groups,
+        form=form,
+        rj45=switch.rj45.count if switch.rj45 else 0,
+        mgmt_ports=switch.mgmt_ports if switch.mgmt_ports is not None else 1,
+    )
+
+
+def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
+    """What the site file says of a fleet against the product: rails, speeds, whole nodes."""
+    problems = []
+    for said, fact in zip(spec.compute.fleets, fleets, strict=True):
+        for gbps, fabric, asked in (
+            (fact.nic_gbps, "rdma", spec.fabrics.rdma.port_gbps),
+            (fact.frontend_gbps, "frontend", spec.fabrics.frontend.port_gbps),
+        ):
+            if gbps != asked and (fabric == "rdma" or fact.frontend_ports):
+                problems.append(
+                    Problem(
+                        f"fleet '{said.name}': the {fabric} NICs of {said.node} run at {gbps} Gb/s, fabrics.{fabric} at {asked} Gb/s",
+                        hint="give both ends one speed",
+                    )
+                )
+        if said.rails != fact.rails:
+            problems.append(
+                Problem(
+                    f"fleet '{said.name}': {said.rails} rails asked for, but {said.node} has {fact.rails} rail NICs",
+                    hint=f"rails: {fact.rails}",
+                )
+            )
+        if fact.rails % spec.fabrics.rdma.rails_per_leaf:
+            problems.append(
+                Problem(
+                    f"fleet '{said.name}': {fact.rails} rails do not divide into leaves of {spec.fabrics.rdma.rails_per_leaf} rails"
+                )
+            )
+        if said.gpus % fact.gpus_per_node:
+            near = said.gpus // fact.gpus_per_node * fact.gpus_per_node
+            problems.append(
+                Problem(
+                    f"fleet '{said.name}': {said.gpus:,} GPUs are no whole number of {said.node} with {fact.gpus_per_node} GPUs each",
+                    hint=f"nearest: {near:,} or {near + fact.gpus_per_node:,}",
+                )
+            )
+    if problems:
+        raise InfeasibleError(problems)
+
+
+def _optics(catalogue: Catalogue) -> tuple[OpticFacts, ...]:
+    """Optics of which enough is known to buy them; `2xMPO-12/APC` is two connectors of one link each for 2x400G."""
+    out = []
+    for name in catalogue.names("optic"):
+        o = catalogue.get(Optic, name)
+        if o.form and o.rate and o.medium and o.standard and o.max_m and o.connector:
+            links, gbps = o.rate.rstrip("G").split("x")
+            many = re.match(r"(\d)x(.+)", o.connector)
+            connectors, connector = (int(many[1]), many[2]) if many else (1, o.connector)
+            out.append(
+                OpticFacts(
+                    name,
+                    o.form,
+                    int(links),
+                    int(gbps),
+                    o.medium,
+                    o.standard,
+                    int(o.max_m * 1000),
+                    o.power_w or 0,
+                    connector,
+                    int(links) // connectors,
+                )
+            )
+    return tuple(out)
+
+
+def gather(spec: Spec, catalogue: Catalogue) -> Facts:
+    """Spec and catalogue -> Facts. CatalogueError lists every fact missing; InfeasibleError where they disagree."""
+    needs = Needs()
+    fabrics, services = spec.fabrics, spec.compute.services
+    fleets = tuple(_fleet(needs, catalogue, f, i) for i, f in enumerate(spec.compute.fleets))
+    oob = catalogue.get(Switch, fabrics.oob.switch)
+    uplink = oob.cages.gbps if oob.cages and oob.cages.gbps else 0
+    facts = Facts(
+        fleets=fleets,
+        rdma=_switch(needs, catalogue, fabrics.rdma.switch, fabrics.rdma.port_gbps),
+        frontend=_switch(needs, catalogue, fabrics.frontend.switch, fabrics.frontend.port_gbps),
+        oob=_switch(needs, catalogue, fabrics.oob.switch, uplink),
+        oob_aggregation=_switch(needs, catalogue, fabrics.oob.aggregation, uplink) if fabrics.oob.aggregation else None,
+        control=_device(needs, "service", services.product, catalogue.get(ServiceNode, services.product))
+        if services
+        else None,
+        optics=_optics(catalogue),
+    )
+    needs.settle()
+    _agree(spec, fleets)
+    return facts

@@ -1,0 +1,356 @@
+"""Facts -> units, pods and racks by logical coordinates: what exists, before it is known where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from lindos.errors import InfeasibleError, Problem
+from lindos.plan.clos import Clos, LeafPorts, fill_pods, leaf_ports, one_tier, size_clos
+
+if TYPE_CHECKING:
+    from lindos.plan.facts import Facts, FleetFacts, SwitchFacts
+    from lindos.spec.model import Spec
+
+NETWORK_RACK_FREE_U = 2
+"""Rack units kept free in a network rack: one for its out-of-band switch, one for the patch panel."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLayout:
+    """One scalable unit. Numbers from 0; `node_slot`, `leaf_slot` are where its nodes and rail leaves start."""
+
+    number: int
+    fleet: FleetFacts
+    nodes: int
+    racks: int
+    pod: int
+    leaf_in_pod: int
+    leaves: int
+    leaves_per_rail: int
+    nodes_per_leaf: int
+    leaf_slot: int
+    node_slot: int
+    rack_in_pod: int
+    network_racks: int
+
+    @property
+    def whole(self) -> bool:
+        return self.nodes == self.fleet.nodes_per_unit
+
+
+@dataclass(frozen=True, slots=True)
+class RackLayout:
+    """A rack by its logical home. `group` racks that belong together stand in one row; `oob_scope` 0 is shared."""
+
+    name: str
+    kind: str
+    unit: UnitLayout | None
+    pod: int | None
+    number: int
+    oob_scope: int
+    oob_index: int
+    nodes: int
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSlots:
+    """Where the switches of each kind start in the shared racks, counted in slots; sized for the full site."""
+
+    frontend_spines: int
+    frontend_cores: int
+    oob: int
+    services: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Units, pods and racks of a site, and the sizes of its fabrics."""
+
+    site: str
+    units: tuple[UnitLayout, ...]
+    pods: int
+    pods_full: int
+    rails_per_leaf: int
+    rdma: Clos
+    frontend: Clos
+    oob: Clos
+    frontend_homes: int
+    frontend_pods: int
+    oob_per_scope: int
+    oob_shared: int
+    spine_racks_per_pod: int
+    slot_u: int
+    switches_per_rack: int
+    shared: SharedSlots
+    racks: tuple[RackLayout, ...]
+
+
+def _unit_leaves(fleet: FleetFacts, down: int, rails_per_leaf: int) -> tuple[int, int, int]:
+    """Fleet, ports down of a leaf -> leaves a unit, leaves a rail (or rail group), nodes a leaf."""
+    if down < rails_per_leaf:
+        raise InfeasibleError(
+            Problem(
+                f"fabric rdma: a leaf with {down} ports down cannot take {rails_per_leaf} rails of one node",
+                hint="lower rails_per_leaf",
+            )
+        )
+    most = down // rails_per_leaf
+    per_rail = ceil(fleet.nodes_per_unit / most)
+    return fleet.rails // rails_per_leaf * per_rail, per_rail, ceil(fleet.nodes_per_unit / per_rail)
+
+
+def _unit_nodes(facts: Facts, grows_to: int) -> tuple[list[tuple[FleetFacts, int]], int]:
+    """Every unit as (fleet, nodes), today's first and then those of the declared growth; how many are today's."""
+    out: list[tuple[FleetFacts, int]] = []
+    for fleet in facts.fleets:
+        left = fleet.nodes
+        while left > 0:
+            out.append((fleet, min(left, fleet.nodes_per_unit)))
+            left -= fleet.nodes_per_unit
+    today = len(out)
+    room = sum(f.gpus_per_unit for f, _ in out)
+    last = facts.fleets[-1]
+    out += [(last, 0)] * max(0, ceil((grows_to - room) / last.gpus_per_unit))
+    return out, today
+
+
+def _flat_or_clos(name: str, switch: SwitchFacts, ratio: float, leaves_at: dict[int, list[int]]) -> Clos:
+    """A fabric of independent leaves: one switch where all fits on it, else the smallest Clos."""
+    ports = leaf_ports(switch.radix, ratio)
+    if sum(leaves_at[switch.radix]) == 1:
+        return one_tier(switch.radix)
+    return size_clos(
+        name,
+        ports,
+        leaves_at[ports.down],
+        spine_radix=switch.radix,
+        spine_up=switch.radix // 2,
+        core_radix=switch.radix,
+    )
+
+
+def _size_frontend(facts: Facts, ratio: float, node_slots: int) -> tuple[Clos, int]:
+    homes = max((f.frontend_ports for f in facts.fleets), default=0)
+    switch = facts.frontend
+    leaves_at = {d: [homes] * ceil(node_slots / d) for d in (switch.radix, leaf_ports(switch.radix, ratio).down)}
+    return _flat_or_clos("frontend", switch, ratio, leaves_at), homes
+
+
+def _size_oob(facts: Facts, scopes: int, per_scope: int, shared: int, uplinks: int) -> Clos:
+    """Access switches of every scope (pod, or shared racks) at full size -> the out-of-band tree."""
+    switch, above = facts.oob, facts.oob_aggregation
+    if scopes * per_scope + shared == 1:
+        return one_tier(switch.rj45 or switch.radix)
+    if above is None:
+        raise InfeasibleError(
+            Problem(
+                f"fabric oob: {scopes * per_scope + shared:,} access switches and nothing to join them",
+                hint="fabrics: oob: aggregation: SWITCH, with ports of the speed of the access switch's uplinks",
+            )
+        )
+    if uplinks > switch.radix:
+        raise InfeasibleError(
+            Problem(f"fabric oob: {uplinks} uplinks asked for, {switch.device.product} has {switch.radix}")
+        )
+    leaf = LeafPorts(switch.rj45, uplinks)
+    return size_clos(
+        "oob",
+        leaf,
+        [per_scope] * scopes + [shared],
+        spine_radix=above.radix,
+        spine_up=max(uplinks, above.radix // 16),
+        core_radix=above.radix,
+    )
+
+
+def _units(
+    facts: Facts,
+    wanted: list[tuple[FleetFacts, int]],
+    rails_per_leaf: int,
+    down: int,
+    clos: Clos,
+    frontend: LeafPorts,
+    per_rack: int,
+    spine_racks: int,
+) -> tuple[UnitLayout, ...]:
+    """Walk the units in order of arrival and hand out slots; appended units change none before them."""
+    shapes = [_unit_leaves(fleet, down, rails_per_leaf) for fleet, _ in wanted]
+    out: list[UnitLayout] = []
+    leaf_slot = node_slot = 0
+    pod, leaf_in_pod, rack_in_pod = -1, 0, 0
+    for number, ((fleet, nodes), (leaves, per_rail, nodes_per_leaf), in_pod) in enumerate(
+        zip(wanted, shapes, fill_pods([s[0] for s in shapes], clos.leaves_per_pod), strict=True)
+    ):
+        if in_pod != pod:
+            pod, leaf_in_pod, rack_in_pod = in_pod, 0, spine_racks
+        frontend_leaves = fleet.frontend_ports * (fleet.nodes_per_unit // max(1, frontend.down) + 1)
+        net = ceil((leaves + frontend_leaves) / per_rack)
+        out.append(
+            UnitLayout(
+                number=number,
+                fleet=fleet,
+                nodes=nodes,
+                racks=ceil(nodes / fleet.nodes_per_rack),
+                pod=pod,
+                leaf_in_pod=leaf_in_pod,
+                leaves=leaves,
+                leaves_per_rail=per_rail,
+                nodes_per_leaf=nodes_per_leaf,
+                leaf_slot=leaf_slot,
+                node_slot=node_slot,
+                rack_in_pod=rack_in_pod,
+                network_racks=net,
+            )
+        )
+        leaf_slot += per_rail
+        node_slot += fleet.nodes_per_unit
+        leaf_in_pod += leaves
+        rack_in_pod += fleet.racks_per_unit + net
+    return tuple(out)
+
+
+def _racks(
+    site: str, units: tuple[UnitLayout, ...], pods: int, spine_racks: int, shared_racks: int
+) -> tuple[RackLayout, ...]:
+    """Every rack in the order in which the floor is filled: shared, then pod by pod its spines and its units."""
+    out = [
+        RackLayout(f"{site}-net{i + 1:02}", "network", None, None, i + 1, 0, i, 0, f"net{i}")
+        for i in range(shared_racks)
+    ]
+    by_pod: dict[int, list[UnitLayout]] = {p: [] for p in range(pods)}
+    for unit in units:
+        by_pod[unit.pod].append(unit)
+    for pod, members in by_pod.items():
+        for i in range(spine_racks):
+            out.append(
+                RackLayout(
+                    f"{site}-p{pod + 1:03}-net{i + 1:02}",
+                    "network",
+                    None,
+                    pod,
+                    i + 1,
+                    pod + 1,
+                    i,
+                    0,
+                    f"p{pod}s{i}",
+                )
+            )
+        for unit in members:
+            home, per_rack = f"{site}-a{unit.number + 1:04}", unit.fleet.nodes_per_rack
+            # The network racks stand in the middle of the unit: the longest run to a node is half the unit.
+            compute = [
+                RackLayout(
+                    f"{home}-r{r + 1:02}",
+                    "compute",
+                    unit,
+                    pod,
+                    r + 1,
+                    pod + 1,
+                    unit.rack_in_pod + r,
+                    min(per_rack, unit.nodes - r * per_rack),
+                    f"a{unit.number}",
+                )
+                for r in range(unit.racks)
+            ]
+            network = [
+                RackLayout(
+                    f"{home}-net{i + 1:02}",
+                    "network",
+                    unit,
+                    pod,
+                    i + 1,
+                    pod + 1,
+                    unit.rack_in_pod + unit.fleet.racks_per_unit + i,
+                    0,
+                    f"a{unit.number}",
+                )
+                for i in range(unit.network_racks)
+            ]
+            middle = unit.fleet.racks_per_unit // 2
+            out += [*compute[:middle], *network, *compute[middle:]]
+    return tuple(out)
+
+
+def _shared_slots(clos: Clos, frontend: Clos, frontend_pods: int, scopes: int, uplinks: int) -> tuple[SharedSlots, int]:
+    """Sizes -> where each kind starts in the shared racks, and slots in all (services and room for 8 more included)."""
+    spines = clos.groups * clos.cores_per_group
+    cores = spines + frontend_pods * frontend.spines_per_pod
+    oob = cores + frontend.groups * frontend.cores_per_group
+    # Out-of-band: a set of `uplinks` spines for each scope and as many cores again is the most there can be.
+    services = oob + (scopes + 1) * uplinks * 2
+    return SharedSlots(spines, cores, oob, services), services + 8
+
+
+def lay_out(spec: Spec, facts: Facts) -> Layout:
+    """Spec and facts -> Layout: units and racks by coordinates, fabrics sized for the declared growth.
+
+    InfeasibleError where a fabric cannot join what is asked for.
+    """
+    fabrics, rails_per_leaf = spec.fabrics, spec.fabrics.rdma.rails_per_leaf
+    everything, today = _unit_nodes(facts, max(spec.grows_to or 0, spec.gpus))
+    ports = leaf_ports(facts.rdma.radix, fabrics.rdma.oversubscription)
+    leaves = [_unit_leaves(f, ports.down, rails_per_leaf)[0] for f, _ in everything]
+    clos = size_clos(
+        "rdma",
+        ports,
+        leaves,
+        spine_radix=facts.rdma.radix,
+        spine_up=facts.rdma.radix // 2,
+        core_radix=facts.rdma.radix,
+    )
+    node_slots = sum(f.nodes_per_unit for f, _ in everything)
+    frontend, homes = _size_frontend(facts, fabrics.frontend.oversubscription, node_slots)
+    frontend_pods = ceil(homes * ceil(node_slots / frontend.leaf.down) / frontend.leaves_per_pod)
+
+    heights = [
+        facts.rdma.device.u_height,
+        facts.frontend.device.u_height,
+        facts.oob_aggregation.device.u_height if facts.oob_aggregation else 1,
+    ]
+    slot_u = max(heights)
+    per_rack = (min(h.rack_height_u for h in spec.halls) - NETWORK_RACK_FREE_U) // slot_u
+    spine_racks = ceil(clos.spines_per_pod / per_rack)
+    full = _units(facts, everything, rails_per_leaf, ports.down, clos, frontend.leaf, per_rack, spine_racks)
+    units, scopes, pods = full[:today], full[-1].pod + 1, full[today - 1].pod + 1
+
+    shared, slots = _shared_slots(clos, frontend, frontend_pods, scopes, fabrics.oob.uplinks)
+    shared_racks = ceil(slots / per_rack)
+    per_switch = fabrics.oob.racks_per_switch
+    per_scope = ceil(max(u.rack_in_pod + u.fleet.racks_per_unit + u.network_racks for u in full) / per_switch)
+    oob_shared = ceil(shared_racks / per_switch)
+    return Layout(
+        site=spec.site,
+        units=units,
+        pods=pods,
+        pods_full=scopes,
+        rails_per_leaf=rails_per_leaf,
+        rdma=clos,
+        frontend=frontend,
+        oob=_size_oob(facts, scopes, per_scope, oob_shared, fabrics.oob.uplinks),
+        frontend_homes=homes,
+        frontend_pods=frontend_pods,
+        oob_per_scope=per_scope,
+        oob_shared=oob_shared,
+        spine_racks_per_pod=spine_racks,
+        slot_u=slot_u,
+        switches_per_rack=per_rack,
+        shared=shared,
+        racks=_racks(spec.site, units, pods, spine_racks, shared_racks),
+    )
+
+
+def oob_position(layout: Layout, scope: int, index: int) -> tuple[int, int]:
+    """Scope (0 shared, else pod from 1) and access switch in it -> (out-of-band pod, leaf in that pod).
+
+    The shared scope comes after the pods of the declared growth, so that pods added within it move no port.
+    """
+    sizes = [layout.oob_per_scope] * layout.pods_full + [layout.oob_shared]
+    pods = fill_pods(sizes, layout.oob.leaves_per_pod)
+    place = (scope or len(sizes)) - 1
+    if place >= layout.pods_full and scope:
+        raise AssertionError("a scope past the declared growth")
+    before = sum(size for size, pod in zip(sizes[:place], pods[:place], strict=True) if pod == pods[place])
+    return pods[place], before + index

@@ -1,0 +1,426 @@
+"""Layout, facts and floor -> racks and devices: what stands in which rack unit.
+
+Compute racks: CDUs at the bottom, nodes above, the out-of-band switch at the top. Network racks: switches from the
+bottom, the out-of-band switch at the top. Every frame is built from coordinates by expressions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.errors import InfeasibleError, Problem
+from lindos.plan.layout import oob_position
+
+if TYPE_CHECKING:
+    from lindos.plan.clos import Clos
+    from lindos.plan.facts import DeviceFacts, Facts
+    from lindos.plan.layout import Layout
+    from lindos.plan.place import Floor
+
+U_MM = 44.45
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """`devices` as in the plan plus `psu_order`; the frames of single kinds carry the coordinates that wiring needs."""
+
+    devices: pl.DataFrame
+    nodes: pl.DataFrame
+    """device, unit_number, in_unit, node_slot, fleet, rack, slice"""
+    leaves: pl.DataFrame
+    """device, unit_number, pod, in_unit, in_pod, slice"""
+    spines: pl.DataFrame
+    """device, pod, number"""
+    cores: pl.DataFrame
+    """device, group, number"""
+    frontend: pl.DataFrame
+    """device, tier, pod, number, group"""
+    oob: pl.DataFrame
+    """device, tier, scope, index, pod, in_pod, group, number"""
+
+
+def unit_name(number: pl.Expr) -> pl.Expr:
+    """Unit number from 0 -> a0001, a0002, ..."""
+    return pl.format("a{}", (number + 1).cast(pl.String).str.zfill(4))
+
+
+def _n(expr: str, width: int, first: int = 1) -> pl.Expr:
+    return (pl.col(expr) + first).cast(pl.String).str.zfill(width)
+
+
+def _grid(**sizes: int) -> pl.DataFrame:
+    """Sizes by name -> every combination, the last name running fastest."""
+    frame = pl.DataFrame({"_": [0]})
+    for name, size in sizes.items():
+        frame = frame.join(pl.DataFrame({name: range(size)}, schema={name: pl.Int64}), how="cross")
+    return frame.drop("_")
+
+
+def _units_frame(layout: Layout) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            (
+                u.number,
+                u.fleet.number,
+                u.nodes,
+                u.racks,
+                u.pod,
+                u.leaf_in_pod,
+                u.leaves,
+                u.node_slot,
+                u.fleet.nodes_per_rack,
+            )
+            for u in layout.units
+        ],
+        schema=[
+            "unit_number",
+            "fleet",
+            "nodes",
+            "unit_racks",
+            "pod",
+            "leaf_in_pod",
+            "unit_leaves",
+            "unit_node_slot",
+            "nodes_per_rack",
+        ],
+        orient="row",
+    ).with_columns(unit=unit_name(pl.col("unit_number")))
+
+
+def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    first_u = {f.number: 1 + f.cdus_per_rack * (f.cdu.u_height if f.cdu else 0) for f in facts.fleets}
+    pitch = {f.number: f.node.u_height + f.gap_u for f in facts.fleets}
+    frame = (
+        units.select(
+            "unit_number",
+            "unit",
+            "fleet",
+            "pod",
+            "nodes_per_rack",
+            "unit_node_slot",
+            in_unit=pl.int_ranges(0, pl.col("nodes")),
+        )
+        .explode("in_unit")
+        .with_columns(
+            rack_number=pl.col("in_unit") // pl.col("nodes_per_rack"),
+            in_rack=pl.col("in_unit") % pl.col("nodes_per_rack"),
+        )
+    )
+    return frame.select(
+        "unit_number",
+        "in_unit",
+        "fleet",
+        "unit",
+        "pod",
+        pl.format("{}-{}-r{}-n{}", pl.lit(site), "unit", _n("rack_number", 2), _n("in_rack", 2)).alias("device"),
+        pl.format("{}-{}-r{}", pl.lit(site), "unit", _n("rack_number", 2)).alias("rack"),
+        node_slot=pl.col("unit_node_slot") + pl.col("in_unit"),
+        u=pl.col("fleet").replace_strict(first_u, return_dtype=pl.Int64)
+        + pl.col("in_rack") * pl.col("fleet").replace_strict(pitch, return_dtype=pl.Int64),
+        slice=pl.col("unit"),
+    )
+
+
+def _cdus(site: str, layout: Layout) -> pl.DataFrame:
+    rows = [
+        (
+            f"{rack.name}-cdu{i + 1:02}",
+            rack.name,
+            1 + i * rack.unit.fleet.cdu.u_height,
+            rack.unit.fleet.number,
+            f"a{rack.unit.number + 1:04}",
+            rack.pod,
+        )
+        for rack in layout.racks
+        if rack.unit and rack.kind == "compute" and rack.unit.fleet.cdu
+        for i in range(rack.unit.fleet.cdus_per_rack)
+    ]
+    return pl.DataFrame(
+        rows,
+        schema={
+            "device": pl.String,
+            "rack": pl.String,
+            "u": pl.Int64,
+            "fleet": pl.Int64,
+            "unit": pl.String,
+            "pod": pl.Int64,
+        },
+        orient="row",
+    )
+
+
+def _stack(frame: pl.DataFrame, per_rack: int, u_height: int, first: int = 0) -> pl.DataFrame:
+    """Switches with `order` in their row of racks -> rack_number and u, stacked from the bottom."""
+    spot = pl.col("order") + first
+    return frame.with_columns(rack_number=spot // per_rack, u=1 + (spot % per_rack) * u_height)
+
+
+def _leaves(site: str, units: pl.DataFrame, per_rack: int, u_height: int) -> pl.DataFrame:
+    frame = units.select(
+        "unit_number", "unit", "pod", "leaf_in_pod", in_unit=pl.int_ranges(0, pl.col("unit_leaves"))
+    ).explode("in_unit")
+    return _stack(frame.with_columns(order="in_unit"), per_rack, u_height).select(
+        "unit_number",
+        "unit",
+        "pod",
+        "in_unit",
+        "u",
+        pl.format("{}-{}-leaf{}", pl.lit(site), "unit", _n("in_unit", 2, 0)).alias("device"),
+        pl.format("{}-{}-net{}", pl.lit(site), "unit", _n("rack_number", 2)).alias("rack"),
+        in_pod=pl.col("leaf_in_pod") + pl.col("in_unit"),
+        slice=pl.col("unit"),
+    )
+
+
+def _spines(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
+    frame = _grid(pod=layout.pods, number=layout.rdma.spines_per_pod).with_columns(order="number")
+    return _stack(frame, layout.switches_per_rack, u_height).select(
+        "pod",
+        "number",
+        "u",
+        pl.format("{}-p{}-spine{}", pl.lit(site), _n("pod", 3), _n("number", 2)).alias("device"),
+        pl.format("{}-p{}-net{}", pl.lit(site), _n("pod", 3), _n("rack_number", 2)).alias("rack"),
+        pl.format("p{}", _n("pod", 3)).alias("slice"),
+    )
+
+
+def _cores(site: str, clos: Clos, per_rack: int, u_height: int) -> pl.DataFrame:
+    frame = _grid(group=clos.groups, number=clos.cores_per_group).with_columns(
+        order=pl.col("group") * clos.cores_per_group + pl.col("number")
+    )
+    return _stack(frame, per_rack, u_height).select(
+        "group",
+        "number",
+        "u",
+        pl.format("{}-g{}-core{}", pl.lit(site), _n("group", 3), _n("number", 2)).alias("device"),
+        pl.format("{}-net{}", pl.lit(site), _n("rack_number", 2)).alias("rack"),
+        pl.format("g{}", _n("group", 3)).alias("slice"),
+    )
+
+
+def _shared_spot(layout: Layout, slot: int) -> tuple[str, int]:
+    """Slot in the shared racks -> rack and lowest rack unit."""
+    per_rack = layout.switches_per_rack
+    return f"{layout.site}-net{slot // per_rack + 1:02}", 1 + slot % per_rack * layout.slot_u
+
+
+FABRIC_SCHEMA = {
+    "device": pl.String, "tier": pl.String, "scope": pl.Int64, "index": pl.Int64, "pod": pl.Int64, "in_pod": pl.Int64,
+    "group": pl.Int64, "number": pl.Int64, "rack": pl.String, "u": pl.Int64, "unit": pl.String, "slice": pl.String,
+}  # fmt: skip
+"""Switches of a fabric whose leaves are no rail leaves: `in_pod` of a leaf, `number` of a spine in its pod and of a
+core in its `group`."""
+
+
+def _upper(
+    fabric: str, layout: Layout, clos: Clos, pods: list[int], full_pods: int, first: int, slice_: str
+) -> list[tuple[object, ...]]:
+    """Spines and cores of the front-end or out-of-band fabric, in the shared racks from slot `first` on."""
+    rows: list[tuple[object, ...]] = []
+    for place, pod in enumerate(pods):
+        for s in range(clos.spines_per_pod):
+            spot = _shared_spot(layout, first + place * clos.spines_per_pod + s)
+            rows.append(
+                (
+                    f"{layout.site}-{fabric}-p{pod + 1:03}-spine{s + 1:02}",
+                    "spine",
+                    0,
+                    0,
+                    pod,
+                    0,
+                    s,
+                    s,
+                    *spot,
+                    None,
+                    slice_,
+                )
+            )
+    for g in range(clos.groups):
+        for c in range(clos.cores_per_group):
+            spot = _shared_spot(layout, first + full_pods * clos.spines_per_pod + g * clos.cores_per_group + c)
+            rows.append(
+                (
+                    f"{layout.site}-{fabric}-g{g + 1:03}-core{c + 1:02}",
+                    "core",
+                    0,
+                    0,
+                    0,
+                    0,
+                    g,
+                    c,
+                    *spot,
+                    None,
+                    slice_,
+                )
+            )
+    return rows
+
+
+def _frontend(layout: Layout) -> pl.DataFrame:
+    """Leaves stand beside the first node that they serve, `homes` of them for a block of nodes."""
+    clos, homes, site = layout.frontend, layout.frontend_homes, layout.site
+    if not homes:
+        return pl.DataFrame(schema=FABRIC_SCHEMA)
+    last, starts = layout.units[-1], [u.node_slot for u in layout.units]
+    blocks = -(-(last.node_slot + last.fleet.nodes_per_unit) // clos.leaf.down)
+    rows: list[tuple[object, ...]] = []
+    for block in range(blocks):
+        unit = layout.units[bisect_right(starts, block * clos.leaf.down) - 1]
+        nth = block - -(-unit.node_slot // clos.leaf.down)
+        for side in range(homes):
+            number = block * homes + side
+            slot = unit.leaves + nth * homes + side
+            rack, u = slot // layout.switches_per_rack, 1 + slot % layout.switches_per_rack * layout.slot_u
+            name = f"a{unit.number + 1:04}"
+            rows.append((
+                f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number, number // clos.leaves_per_pod, number % clos.leaves_per_pod,
+                0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
+            ))  # fmt: skip
+    if clos.tiers > 1:
+        pods = list(range(-(-blocks * homes // clos.leaves_per_pod)))
+        rows += _upper("fe", layout, clos, pods, layout.frontend_pods, layout.shared.frontend_spines, "frontend")
+    return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
+
+
+def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int]) -> pl.DataFrame:
+    """Access switches at the top of the first rack that each serves; the layer above in the shared racks."""
+    clos, site = layout.oob, layout.site
+    rows: list[tuple[object, ...]] = []
+    pods: dict[int, None] = {}
+    seen: set[tuple[int, int]] = set()
+    for rack in layout.racks:
+        key = (rack.oob_scope, rack.oob_index // racks_per_switch)
+        if key in seen:
+            continue
+        seen.add(key)
+        scope, index = key
+        pod, in_pod = oob_position(layout, scope, index)
+        pods[pod] = None
+        name = f"{site}-p{scope:03}-oob{index + 1:02}" if scope else f"{site}-net-oob{index + 1:02}"
+        slice_ = f"oob-p{scope:03}" if scope else "oob-shared"
+        rows.append((name, "leaf", scope, index, pod, in_pod, 0, index, rack.name, top_u[rack.name], None, slice_))
+    if clos.tiers > 1:
+        rows += _upper("oob", layout, clos, sorted(pods), layout.pods_full + 1, layout.shared.oob, "oob-shared")
+    return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
+
+
+def _control(layout: Layout, count: int) -> pl.DataFrame:
+    rows = [(f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared.services + i)) for i in range(count)]
+    return pl.DataFrame(
+        rows, schema={"device": pl.String, "rack": pl.String, "u": pl.Int64}, orient="row"
+    ).with_columns(slice=pl.lit("services"))
+
+
+def _same_facts(frame: pl.DataFrame, facts: DeviceFacts, **constants: str | None) -> pl.DataFrame:
+    """Devices of one product -> with product, vendor, height and the constants given."""
+    return frame.with_columns(
+        product=pl.lit(facts.product), vendor=pl.lit(facts.vendor), height_u=pl.lit(facts.u_height),
+        **{k: pl.lit(v, dtype=pl.String) for k, v in constants.items()},
+    )  # fmt: skip
+
+
+COLUMNS = [
+    "device",
+    "kind",
+    "role",
+    "product",
+    "vendor",
+    "fabric",
+    "slice",
+    "unit",
+    "pod",
+    "rack",
+    "u",
+    "height_u",
+]
+
+
+def _devices(facts: Facts, parts: Population, cdus: pl.DataFrame, control: pl.DataFrame) -> pl.DataFrame:
+    """Frames of single kinds -> one frame of devices, in the order of the walk."""
+    pod = pl.format("p{}", _n("pod", 3))
+    out: list[pl.DataFrame] = []
+
+    def add(
+        frame: pl.DataFrame, device: DeviceFacts, kind: str, role: str, fabric: str | None, **extra: pl.Expr
+    ) -> None:
+        frame = _same_facts(frame, device, kind=kind, role=role, fabric=fabric).with_columns(**extra)
+        for name in ("unit", "pod"):
+            if name not in frame.columns:
+                frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
+        out.append(frame.select(pl.col(c).cast(pl.Int64) if c in ("u", "height_u") else pl.col(c) for c in COLUMNS))
+
+    for fleet in facts.fleets:
+        add(parts.nodes.filter(fleet=fleet.number), fleet.node, "node", "gpu", None, pod=pod)
+        if fleet.cdu:
+            add(
+                cdus.filter(fleet=fleet.number),
+                fleet.cdu,
+                "cdu",
+                "cooling",
+                None,
+                pod=pod,
+                slice=pl.col("unit"),
+            )
+    add(parts.leaves, facts.rdma.device, "switch", "leaf", "rdma", pod=pod)
+    add(parts.spines, facts.rdma.device, "switch", "spine", "rdma", pod=pod)
+    add(parts.cores, facts.rdma.device, "switch", "core", "rdma")
+    for fabric, frame, leaf, above in (
+        ("frontend", parts.frontend, facts.frontend.device, facts.frontend.device),
+        (
+            "oob",
+            parts.oob,
+            facts.oob.device,
+            facts.oob_aggregation.device if facts.oob_aggregation else facts.oob.device,
+        ),
+    ):
+        for role in ("leaf", "spine", "core"):
+            add(
+                frame.filter(tier=role),
+                leaf if role == "leaf" else above,
+                "switch",
+                role,
+                fabric,
+                pod=pl.lit(None, dtype=pl.String),
+            )
+    if facts.control:
+        add(control, facts.control, "service", "control", None)
+    return pl.concat(out)
+
+
+def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: int, control: int) -> Population:
+    """Layout, facts and floor -> Population: every device with rack, rack units and position in the hall.
+
+    InfeasibleError where the devices of a rack do not fit into it.
+    """
+    site, per_rack, slot_u = layout.site, layout.switches_per_rack, layout.slot_u
+    units = _units_frame(layout)
+    top = dict(floor.racks.select("rack", "height_u").iter_rows())
+    parts = Population(
+        devices=pl.DataFrame(),
+        nodes=_nodes(site, units, facts),
+        leaves=_leaves(site, units, per_rack, slot_u),
+        spines=_spines(site, layout, slot_u),
+        cores=_cores(site, layout.rdma, per_rack, slot_u),
+        frontend=_frontend(layout),
+        oob=_oob(layout, racks_per_switch, top),
+    )
+    devices = _devices(facts, parts, _cdus(site, layout), _control(layout, control)).join(
+        floor.racks, on="rack", how="left", suffix="_rack", maintain_order="left"
+    )
+    tall = devices.filter(pl.col("u") + pl.col("height_u") - 1 > pl.col("height_u_rack"))
+    if len(tall):
+        first = tall.row(0, named=True)
+        raise InfeasibleError(
+            Problem(
+                f"rack {first['rack']}: {first['device']} would end at U{first['u'] + first['height_u'] - 1} of {first['height_u_rack']} ({len(tall)} devices do not fit)",
+                hint="fewer nodes a rack, or a higher rack (halls: rack_height_u)",
+            )
+        )
+    return replace(
+        parts,
+        devices=devices.with_columns(z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64)),
+    )

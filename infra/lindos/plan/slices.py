@@ -1,0 +1,115 @@
+"""Tables -> slices and digests.
+
+A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores, the front
+end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where they stand,
+what they draw, their cords, addresses, ports and both ends of their links. The cables of a link belong to the slice
+of the lower device.
+
+Digests are taken over canonical text of the rows in key order, quantities as integers; never over file bytes.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIELD, ROW = "\x1f", "\x1e"
+
+
+def row_text(frame: pl.DataFrame) -> pl.Expr:
+    """Every column of a row as one text; a null is told from an empty text."""
+    return pl.concat_str([pl.col(c).cast(pl.String).fill_null("\x00") for c in frame.columns], separator=FIELD)
+
+
+def digest_by(frame: pl.DataFrame, by: str, columns: list[str]) -> pl.DataFrame:
+    """Rows -> one text a value of `by`: its rows in order of their text."""
+    lines = frame.select(pl.col(by).alias("slice"), row_text(frame.select(columns)).alias("text"))
+    return lines.sort("slice", "text").group_by("slice", maintain_order=True).agg(pl.col("text").str.join(ROW))
+
+
+def digest_of(texts: Iterable[str]) -> str:
+    """Texts in order -> sha256, hexadecimal."""
+    out = sha256()
+    for text in texts:
+        out.update(text.encode())
+        out.update(b"\x1d")
+    return out.hexdigest()
+
+
+def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
+    """Tables by name -> digest of each slice."""
+    home = tables["devices"].select("device", "slice")
+    plain = ["devices", "gpus", "addresses", "power_connections", "cables", "racks", "units"]
+    parts: list[tuple[str, pl.DataFrame]] = [
+        (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c != "slice"])) for n in plain
+    ]
+    for name in ("loads", "ports", "asns"):
+        frame = tables[name].join(home, on="device", maintain_order="left")
+        parts.append((name, digest_by(frame, "slice", tables[name].columns)))
+    cooling = tables["cooling_edges"].join(home, on="device", maintain_order="left")
+    parts.append(("cooling_edges", digest_by(cooling, "slice", tables["cooling_edges"].columns)))
+    logical = ["fabric", "tier", "a_device", "a_port", "b_device", "b_port", "rate_gbps"]
+    links = tables["links"].select(*logical, "slice")
+    above = tables["links"].join(
+        home.rename({"device": "b_device", "slice": "b_slice"}), on="b_device", maintain_order="left"
+    )
+    above = above.filter(pl.col("b_slice") != pl.col("slice")).select(*logical, slice="b_slice")
+    parts.append(("links", digest_by(pl.concat([links, above]), "slice", logical)))
+    texts: dict[str, list[str]] = {}
+    for name, frame in parts:
+        for slice_, text in frame.iter_rows():
+            texts.setdefault(slice_, []).append(f"{name}{ROW}{text}")
+    return {s: digest_of(sorted(t)) for s, t in sorted(texts.items())}
+
+
+KINDS = {"a": "unit", "p": "pod", "g": "core", "frontend": "frontend", "oob": "oob", "services": "services"}
+
+
+def _kind() -> pl.Expr:
+    name = pl.col("slice")
+    head = pl.when(name.str.contains(r"^[apg]\d+$")).then(name.str.head(1)).otherwise(name.str.split("-").list.first())
+    return head.replace_strict(KINDS, return_dtype=pl.String)
+
+
+def slices(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Tables by name -> one row a slice, with what it holds and its digest; in the order of the devices."""
+    devices, gpus = tables["devices"], tables["gpus"]
+    watts = (
+        devices.select("device", "slice")
+        .join(tables["loads"], on="device")
+        .group_by("slice")
+        .agg(pl.col("nameplate_w").sum())
+    )
+    frame = devices.group_by("slice", maintain_order=True).agg(
+        fabric=pl.col("fabric").drop_nulls().first(),
+        devices=pl.len(),
+        nodes=(pl.col("kind") == "node").sum(),
+        switches=(pl.col("kind") == "switch").sum(),
+        racks=pl.col("rack").n_unique(),
+    )
+    frame = frame.with_columns(kind=_kind())
+    for name, counted in (("gpus", gpus), ("cables", tables["cables"])):
+        frame = frame.join(
+            counted.group_by("slice").agg(pl.len().alias(name)), on="slice", how="left", maintain_order="left"
+        )
+    frame = frame.join(watts, on="slice", how="left", maintain_order="left")
+    digests = slice_digests(tables)
+    return frame.with_columns(
+        pl.col("gpus", "cables", "nameplate_w").fill_null(0),
+        digest=pl.col("slice").replace_strict(digests, return_dtype=pl.String),
+    )
+
+
+def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
+    """Digest of the whole plan: every slice, and the tables that no slice holds."""
+    texts = [site]
+    for name in ("halls", "rows", "power_nodes", "power_edges", "cooling_nodes", "slices"):
+        frame = tables[name]
+        lines = frame.select(row_text(frame).alias("text")).sort("text")["text"]
+        texts.append(name + ROW + ROW.join(lines))
+    return digest_of(texts)

@@ -1,0 +1,273 @@
+"""The tables of a plan: one row a thing, keys are names, units stand in column names.
+
+Small numbers are 0-based where tools count from 0 (rail, GPU, port), 1-based where people count (unit, rack, node).
+Order of rows is part of the plan: by key, in the order of logical coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import dataframely as dy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+
+class Halls(dy.Schema):
+    """A data hall and its grid of rack positions."""
+
+    hall = dy.String(primary_key=True)
+    rows = dy.UInt16()
+    racks_per_row = dy.UInt16()
+    x_mm = dy.Int64()
+    y_mm = dy.Int64()
+    tray_height_mm = dy.Int64()
+
+
+class Rows(dy.Schema):
+    """A row of rack positions; `row` is `<hall>-r01`."""
+
+    row = dy.String(primary_key=True)
+    hall = dy.String()
+    number = dy.UInt16()
+    y_mm = dy.Int64()
+
+
+class Racks(dy.Schema):
+    """A rack: its logical home (unit, pod or shared) and where it stands."""
+
+    rack = dy.String(primary_key=True)
+    kind = dy.Enum(["compute", "network"])
+    unit = dy.String(nullable=True)
+    pod = dy.String(nullable=True)
+    slice = dy.String()
+    fleet = dy.String(nullable=True)
+    product = dy.String(nullable=True)
+    hall = dy.String()
+    row = dy.String()
+    position = dy.UInt16()
+    x_mm = dy.Int64()
+    y_mm = dy.Int64()
+    height_u = dy.UInt16()
+    nodes = dy.UInt16()
+    gpus = dy.UInt32()
+
+
+class Devices(dy.Schema):
+    """Everything with a name, a place and a power cord or a port."""
+
+    device = dy.String(primary_key=True)
+    kind = dy.Enum(["node", "switch", "cdu", "service"])
+    role = dy.Enum(["gpu", "leaf", "spine", "core", "cooling", "control"])
+    product = dy.String()
+    vendor = dy.String()
+    fabric = dy.String(nullable=True)
+    slice = dy.String()
+    unit = dy.String(nullable=True)
+    pod = dy.String(nullable=True)
+    rack = dy.String()
+    u = dy.UInt16()
+    height_u = dy.UInt16()
+    x_mm = dy.Int64()
+    y_mm = dy.Int64()
+    z_mm = dy.Int64()
+
+
+class Gpus(dy.Schema):
+    """One GPU; `rail` is the rail of the NIC beside it."""
+
+    gpu = dy.String(primary_key=True)
+    device = dy.String()
+    index = dy.UInt8()
+    rail = dy.UInt8()
+    product = dy.String()
+    unit = dy.String()
+    slice = dy.String()
+
+
+class Ports(dy.Schema):
+    """A port that carries a link. `cage` counts from 1 on the face plate, `lane_group` from 0 in the cage."""
+
+    device = dy.String(primary_key=True)
+    port = dy.String(primary_key=True)
+    cage = dy.UInt16()
+    lane_group = dy.UInt8()
+    lane_groups = dy.UInt8()
+    form = dy.String()
+    rate_gbps = dy.UInt32()
+    fabric = dy.String()
+
+
+class Links(dy.Schema):
+    """A logical link. `a` is the lower end: node below leaf, leaf below spine, spine below core."""
+
+    link = dy.String(primary_key=True)
+    fabric = dy.String()
+    tier = dy.Enum(["node_leaf", "leaf_spine", "spine_core"])
+    rail = dy.UInt8(nullable=True)
+    a_device = dy.String()
+    a_port = dy.String()
+    b_device = dy.String()
+    b_port = dy.String()
+    rate_gbps = dy.UInt32()
+    cable = dy.String()
+    slice = dy.String()
+
+
+class Cables(dy.Schema):
+    """A physical cable; a splitter that carries two links is one cable. Length is what is bought."""
+
+    cable = dy.String(primary_key=True)
+    fabric = dy.String()
+    links = dy.UInt8()
+    route_mm = dy.Int64()
+    length_mm = dy.Int64()
+    medium = dy.String()
+    part = dy.String()
+    a_part = dy.String(nullable=True)
+    b_part = dy.String(nullable=True)
+    a_label = dy.String()
+    b_label = dy.String()
+    slice = dy.String()
+
+
+class Loads(dy.Schema):
+    """What a device draws: `nameplate_w` for breakers and transformers, `typical_w` as measured under training."""
+
+    device = dy.String(primary_key=True)
+    nameplate_w = dy.Int64()
+    typical_w = dy.Int64()
+    liquid_w = dy.Int64()
+    psus = dy.UInt8()
+    psu_rating_w = dy.Int64(nullable=True)
+    psus_needed = dy.UInt8(nullable=True)
+
+
+class PowerNodes(dy.Schema):
+    """A node of the power tree, from source to rack PDU. Capacity is what it may carry continuously."""
+
+    power_node = dy.String(primary_key=True)
+    kind = dy.Enum(["utility", "generator", "substation", "transformer", "board", "busway", "rack_pdu"])
+    feed = dy.String(nullable=True)
+    hall = dy.String(nullable=True)
+    rack = dy.String(nullable=True)
+    capacity_w = dy.Int64()
+
+
+class PowerEdges(dy.Schema):
+    """Power flows from parent to child."""
+
+    parent = dy.String(primary_key=True)
+    child = dy.String(primary_key=True)
+
+
+class PowerConnections(dy.Schema):
+    """A cord: one PSU of one device into one rack PDU. PSUs count from 1."""
+
+    device = dy.String(primary_key=True)
+    psu = dy.UInt8(primary_key=True)
+    pdu = dy.String()
+    feed = dy.String()
+    slice = dy.String()
+
+
+class CoolingNodes(dy.Schema):
+    """A CDU and the heat it can take."""
+
+    cooling_node = dy.String(primary_key=True)
+    kind = dy.Enum(["cdu"])
+    rack = dy.String()
+    capacity_w = dy.Int64()
+
+
+class CoolingEdges(dy.Schema):
+    """Which cooling node takes the liquid heat of which device."""
+
+    cooling_node = dy.String(primary_key=True)
+    device = dy.String(primary_key=True)
+
+
+class Addresses(dy.Schema):
+    """An address on a port, or on `lo`. `gateway` is set where the port has one."""
+
+    device = dy.String(primary_key=True)
+    port = dy.String(primary_key=True)
+    purpose = dy.Enum(["rail", "frontend", "link", "loopback", "bmc", "mgmt", "gateway"])
+    address = dy.String()
+    prefix_len = dy.UInt8()
+    gateway = dy.String(nullable=True)
+    slice = dy.String()
+
+
+class Asns(dy.Schema):
+    """The BGP autonomous system of a switch (4-byte, RFC 6996)."""
+
+    device = dy.String(primary_key=True)
+    asn = dy.UInt32()
+
+
+class Units(dy.Schema):
+    """A scalable unit: the smallest set of nodes with complete rails that can train."""
+
+    unit = dy.String(primary_key=True)
+    number = dy.UInt32()
+    fleet = dy.String()
+    pod = dy.String()
+    nodes = dy.UInt32()
+    gpus = dy.UInt32()
+    racks = dy.UInt16()
+    whole = dy.Bool()
+    slice = dy.String()
+
+
+class Slices(dy.Schema):
+    """A set of devices that one stack manages; every device belongs to exactly one slice."""
+
+    slice = dy.String(primary_key=True)
+    kind = dy.Enum(["unit", "pod", "core", "frontend", "oob", "services"])
+    fabric = dy.String(nullable=True)
+    devices = dy.UInt32()
+    nodes = dy.UInt32()
+    gpus = dy.UInt32()
+    switches = dy.UInt32()
+    racks = dy.UInt32()
+    cables = dy.UInt32()
+    nameplate_w = dy.Int64()
+    digest = dy.String()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole design of a site. `digest` is the digest of all slices and of what no slice holds."""
+
+    site: str
+    digest: str
+    halls: dy.DataFrame[Halls]
+    rows: dy.DataFrame[Rows]
+    racks: dy.DataFrame[Racks]
+    devices: dy.DataFrame[Devices]
+    gpus: dy.DataFrame[Gpus]
+    ports: dy.DataFrame[Ports]
+    links: dy.DataFrame[Links]
+    cables: dy.DataFrame[Cables]
+    loads: dy.DataFrame[Loads]
+    power_nodes: dy.DataFrame[PowerNodes]
+    power_edges: dy.DataFrame[PowerEdges]
+    power_connections: dy.DataFrame[PowerConnections]
+    cooling_nodes: dy.DataFrame[CoolingNodes]
+    cooling_edges: dy.DataFrame[CoolingEdges]
+    addresses: dy.DataFrame[Addresses]
+    asns: dy.DataFrame[Asns]
+    units: dy.DataFrame[Units]
+    slices: dy.DataFrame[Slices]
+
+    def tables(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Name and frame of every table, in the order of the walk."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str):
+                yield field.name, value
