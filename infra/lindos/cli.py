@@ -1,0 +1,315 @@
+"""The command line: parse, call one library function, print, return a code.
+
+Data goes to stdout, words for people to stderr. Exit 0 clean, 1 findings or infeasible, 2 bad input, 3 the world failed.
+Libraries are imported by the command that needs them, so that `lindos --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lindos.errors import LindosError
+from lindos.finding import Severity
+from lindos.workspace import Workspace, project_root, site_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lindos.finding import Finding
+    from lindos.plan import Plan
+    from lindos.spec import Spec
+
+app = typer.Typer(
+    name="lindos",
+    help="One site file becomes the whole design of an AI training cluster, and the truth about it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+twin = typer.Typer(
+    no_args_is_help=True, help="A small hall on this machine: containers as machines, veth pairs as cables."
+)
+app.add_typer(twin, name="twin")
+
+SiteArgument = Annotated[
+    str, typer.Argument(metavar="SITE", help="A name under inventories/, a folder, or a site file.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _read(site: str) -> tuple[Path, Workspace, Spec]:
+    from lindos.spec import load_spec
+
+    root = project_root()
+    path = site_file(site, root)
+    spec = load_spec(path)
+    return path, Workspace(root, spec.site), spec
+
+
+def _plan(site: str) -> tuple[Workspace, Spec, Plan]:
+    """SITE -> its plan, read from the build folder where nothing has changed."""
+    from lindos.plan import load_site
+
+    path, workspace, _ = _read(site)
+    spec, plan = load_site(path, workspace)
+    return workspace, spec, plan
+
+
+def _tell(findings: Iterable[Finding]) -> int:
+    """Findings for people on stderr -> exit code."""
+    worst = 0
+    for finding in findings:
+        say(f"{finding.severity:8} {finding.code}  {finding.subject}: {finding.message}")
+        if finding.hint:
+            say(f"         hint: {finding.hint}")
+        worst = max(worst, 1 if finding.severity in (Severity.CRITICAL, Severity.WARNING) else 0)
+    return worst
+
+
+def counts(plan: Plan) -> dict[str, Any]:
+    """Plan -> how many there are of each thing; `racks` are those that hold GPU nodes."""
+    import polars as pl
+
+    switches: dict[str, dict[str, int]] = {}
+    links: dict[str, dict[str, int]] = {}
+    for fabric in plan.links["fabric"].unique(maintain_order=True):
+        switches[fabric] = dict.fromkeys(("leaf", "spine", "core"), 0)
+        links[fabric] = dict.fromkeys(("node_leaf", "leaf_spine", "spine_core"), 0)
+    for fabric, role, n in plan.devices.filter(pl.col("kind") == "switch").group_by("fabric", "role").len().iter_rows():
+        switches[fabric][role] = n
+    for fabric, tier, n in plan.links.group_by("fabric", "tier").len().iter_rows():
+        links[fabric][tier] = n
+    return {
+        "gpus": len(plan.gpus),
+        "nodes": len(plan.devices.filter(pl.col("kind") == "node")),
+        "racks": len(plan.racks.filter(pl.col("kind") == "compute")),
+        "units": len(plan.units),
+        "switches": switches,
+        "links": links,
+        "cables": len(plan.cables),
+    }
+
+
+@app.command()
+def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
+    """Design the site and say what it comes to."""
+    from lindos.plan import design_site
+
+    start = time.perf_counter()
+    path = site_file(site, project_root())
+    _, made = design_site(path)
+    out = {
+        "site": made.site,
+        "digest": made.digest,
+        "seconds": round(time.perf_counter() - start, 3),
+        "counts": counts(made),
+        "power_mw": {
+            "it_nameplate": round(made.loads["nameplate_w"].sum() / 1e6, 6),
+            "it_typical": round(made.loads["typical_w"].sum() / 1e6, 6),
+        },
+    }
+    print(json.dumps(out) if as_json else _summary(out))
+
+
+def _summary(out: dict[str, Any]) -> str:
+    """What `plan --json` prints -> the same for people."""
+    n, power = out["counts"], out["power_mw"]
+    lines = [
+        f"{out['site']}  digest {out['digest'][:12]}  designed in {out['seconds']:.1f} s",
+        f"  {n['gpus']:>9,} GPUs in {n['nodes']:,} nodes, {n['racks']:,} racks, {n['units']:,} units",
+    ]
+    for fabric, tiers in n["switches"].items():
+        total = sum(tiers.values())
+        parts = ", ".join(f"{count:,} {tier}" for tier, count in tiers.items() if count)
+        lines.append(f"  {total:>9,} {fabric} switches: {parts}; {sum(n['links'][fabric].values()):,} links")
+    lines.append(f"  {n['cables']:>9,} cables")
+    lines.append(
+        f"  {power['it_nameplate']:>9.3f} MW of IT nameplate, {power['it_typical']:.3f} MW typical under training"
+    )
+    return "\n".join(lines)
+
+
+@app.command()
+def check(site: SiteArgument, as_json: JsonOption = False) -> None:
+    """Hold the design against the rules of the field."""
+    from lindos.check import RULES
+    from lindos.check import check as run_rules
+
+    _, _, made = _plan(site)
+    findings = run_rules(made)
+    if as_json:
+        print(json.dumps([f.as_dict() for f in findings]))
+    code = _tell(findings) if not as_json else int(any(f.severity in ("critical", "warning") for f in findings))
+    say(f"{made.site}: {len(RULES)} rules, {len(findings)} findings")
+    raise typer.Exit(code)
+
+
+@app.command()
+def emit(site: SiteArgument) -> None:
+    """Write everything that follows from the design into build/SITE."""
+    from lindos.rollout.build import build
+
+    path, workspace, _ = _read(site)
+    built = build(path, workspace)
+    say(f"build/{workspace.site}: {built.files:,} files, digest {built.plan.digest[:12]}, {built.seconds:.1f} s")
+
+
+@app.command()
+def query(
+    site: SiteArgument, sql: Annotated[str, typer.Argument(help="A DuckDB query over the tables of the plan.")]
+) -> None:
+    """Ask the plan in SQL: its tables are devices, links, cables, addresses, loads, units and so on."""
+    from lindos.emit.query import query_plan
+
+    _, _, made = _plan(site)
+    print(query_plan(made, sql))
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="The code of a finding, such as FABRIC-001.")]) -> None:
+    """Say what a rule or check is about, why it matters and what to do."""
+    from lindos.rollout.explain import explain_code
+
+    print(explain_code(code))
+
+
+@app.command()
+def up(site: SiteArgument) -> None:
+    """Bring the site up: build, stacks, convergence, verification, ledger. Goes on where it was stopped."""
+    from lindos.rollout.bring_up import bring_up
+
+    path, workspace, _ = _read(site)
+    raise typer.Exit(bring_up(path, workspace, say, print))
+
+
+@app.command()
+def converge(
+    site: SiteArgument,
+    unit: Annotated[
+        list[str] | None, typer.Option("--unit", help="Only this unit, such as a0001; can be repeated.")
+    ] = None,
+    limit: Annotated[str | None, typer.Option("--limit", help="Only these hosts, as Ansible patterns.")] = None,
+    dry: Annotated[bool, typer.Option("--check", help="Say what would change, change nothing.")] = False,
+) -> None:
+    """Make the nodes what their roles say, in waves; hosts that are done are left alone."""
+    from lindos.rollout.converge import converge as run
+
+    _, workspace, _ = _read(site)
+    result = run(workspace, limit=limit, units=unit or None, check=dry, progress=say)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+@app.command()
+def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
+    """Check every host and cable against the plan."""
+    from lindos.verify import verify as run
+
+    _, workspace, _ = _read(site)
+    result = run(workspace, progress=say)
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "seconds": round(result.seconds, 3),
+                    "checks": result.checks_run,
+                    "findings": [f.as_dict() for f in result.findings],
+                }
+            )
+        )
+    code = _tell(result.findings)
+    say(f"{workspace.site}: {result.checks_run:,} checks in {result.seconds:.1f} s, {len(result.findings)} findings")
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(site: SiteArgument, as_json: JsonOption = False) -> None:
+    """How many GPUs have come how far, and what holds back the rest."""
+    from lindos.ledger import read_ledger, render
+
+    workspace, _, made = _plan(site)
+    ledger = read_ledger(made.gpus, workspace.evidence)
+    print(json.dumps(ledger.as_dict()) if as_json else render(ledger))
+
+
+@twin.command("up")
+def twin_up(site: SiteArgument) -> None:
+    """Build the hall from what is in build/SITE; nodes stay off until their BMC is told."""
+    from lindos.twin import up as run
+
+    _, workspace, _ = _read(site)
+    run(workspace, progress=say)
+
+
+@twin.command("down")
+def twin_down(site: SiteArgument) -> None:
+    """Take the hall away: containers, namespaces, processes, mounts."""
+    from lindos.twin import down as run
+
+    _, workspace, _ = _read(site)
+    run(workspace, progress=say)
+
+
+@twin.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def twin_exec(context: typer.Context, site: SiteArgument) -> None:
+    """Run a command where the operator sits: lindos twin exec SITE -- COMMAND."""
+    from lindos.twin import exec_ as run
+
+    _, workspace, _ = _read(site)
+    raise typer.Exit(run(workspace, context.args))
+
+
+@twin.command("status")
+def twin_status(site: SiteArgument) -> None:
+    """What runs, what is off, which faults are in."""
+    from lindos.twin import status as run
+
+    _, workspace, _ = _read(site)
+    print(run(workspace))
+
+
+@twin.command("inject")
+def twin_inject(
+    site: SiteArgument, fault: str, words: Annotated[list[str] | None, typer.Argument(help="What it befalls.")] = None
+) -> None:
+    """Break something by name, such as: feed-loss a."""
+    from lindos.twin import inject as run
+
+    _, workspace, _ = _read(site)
+    run(workspace, fault, *(words or []))
+
+
+@twin.command("heal")
+def twin_heal(site: SiteArgument) -> None:
+    """Take every fault out again."""
+    from lindos.twin import heal as run
+
+    _, workspace, _ = _read(site)
+    run(workspace)
+
+
+def main() -> None:
+    """Entry point: run the command, and turn what a user can meet into words and an exit code."""
+    try:
+        app()
+    except LindosError as err:
+        say(err.render())
+        raise SystemExit(err.exit_code) from None
+    except KeyboardInterrupt:
+        say("stopped")
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

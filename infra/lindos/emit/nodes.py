@@ -1,0 +1,99 @@
+"""Plan -> what each GPU node is to be: shared by the inventory and the expectations, so that they cannot differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lindos.plan.address import RAIL_PREFIX_LEN, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lindos.plan.tables import Plan
+
+HOST_MTU = 9000
+MGMT_MTU = 1500
+FIRST_TABLE = 100
+"""Routing table of rail 0; rail r has the table r further on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortView:
+    """A network port of a node; rail, hca, rail_prefix and table are those of a rail port."""
+
+    name: str
+    purpose: str
+    address: str
+    prefix_len: int
+    gateway: str
+    mtu: int
+    rate_gbps: int
+    peer_device: str
+    peer_port: str
+    rail: int | None
+    hca: str | None
+    rail_prefix: str | None
+    table: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A GPU node: what it is, where it is reached, and its ports in order."""
+
+    device: str
+    vendor: str
+    product: str
+    unit: str
+    slice: str
+    digest: str
+    gpus: int
+    gpu: str
+    mgmt: str | None
+    bmc: str | None
+    ports: tuple[PortView, ...]
+
+
+def _ports(plan: Plan) -> pl.DataFrame:
+    """Every addressed port of a node with the far end of its link."""
+    mine = plan.addresses.join(
+        plan.devices.filter(pl.col("kind") == "node").select("device"),
+        on="device",
+        how="semi",
+        maintain_order="left",
+    )
+    far = plan.links.select(
+        "rail", "rate_gbps", device="a_device", port="a_port", peer_device="b_device", peer_port="b_port"
+    )
+    frame = mine.join(far, on=["device", "port"], how="left", maintain_order="left")
+    base = pl.col("rail").cast(pl.Int64) * 2 ** (32 - RAIL_PREFIX_LEN) + 10 * 2**24
+    return frame.with_columns(rail_prefix=pl.format("{}/{}", dotted(base), pl.lit(RAIL_PREFIX_LEN)))
+
+
+def _port(row: dict[str, Any]) -> PortView:
+    rail = row["rail"]
+    return PortView(
+        name=row["port"], purpose=row["purpose"], address=row["address"], prefix_len=row["prefix_len"], gateway=row["gateway"],
+        mtu=MGMT_MTU if row["purpose"] in ("mgmt", "bmc") else HOST_MTU, rate_gbps=row["rate_gbps"],
+        peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
+        hca=None if rail is None else f"mlx5_{rail}", rail_prefix=row["rail_prefix"], table=None if rail is None else FIRST_TABLE + rail,
+    )  # fmt: skip
+
+
+def host_views(plan: Plan) -> Iterator[HostView]:
+    """Plan -> the view of every GPU node, in the order of devices."""
+    ports: dict[str, list[PortView]] = {}
+    for row in _ports(plan).iter_rows(named=True):
+        ports.setdefault(row["device"], []).append(_port(row))
+    gpus = {d: (n, p) for d, n, p in plan.gpus.group_by("device").agg(pl.len(), pl.col("product").first()).iter_rows()}
+    digests = dict(plan.slices.select("slice", "digest").iter_rows())
+    for row in plan.devices.filter(pl.col("kind") == "node").iter_rows(named=True):
+        mine = ports.get(row["device"], [])
+        reach = {p.purpose: p.address for p in mine}
+        count, model = gpus[row["device"]]
+        yield HostView(
+            device=row["device"], vendor=row["vendor"], product=row["product"], unit=row["unit"], slice=row["slice"],
+            digest=digests[row["slice"]], gpus=count, gpu=model, mgmt=reach.get("mgmt"), bmc=reach.get("bmc"), ports=tuple(mine),
+        )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Plan -> the schedules that installers work from, as CSV: devices, cables, addresses, power cords.
+
+A row carries the first twelve digits of the digest of its slice, so that a reprint shows which rows are stale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.emit.artefact import Artefact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lindos.plan.tables import Plan
+
+SHORT = 12
+
+
+def stamped(plan: Plan, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a slice -> with `slice_digest`."""
+    digests = plan.slices.select("slice", slice_digest=pl.col("digest").str.head(SHORT))
+    return frame.join(digests, on="slice", how="left", maintain_order="left")
+
+
+def _csv(name: str, frame: pl.DataFrame) -> Artefact:
+    return Artefact(name, frame.write_csv().encode())
+
+
+def devices(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
+    """devices.csv: what stands where."""
+    places = plan.racks.select("rack", "hall", "row", "position")
+    frame = plan.devices.join(places, on="rack", how="left", maintain_order="left")
+    columns = [
+        "device",
+        "kind",
+        "role",
+        "vendor",
+        "product",
+        "fabric",
+        "slice",
+        "unit",
+        "rack",
+        "u",
+        "height_u",
+        "hall",
+        "row",
+        "position",
+        "slice_digest",
+    ]
+    yield _csv("devices.csv", stamped(plan, frame).select(columns))
+
+
+def cables(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
+    """cables.csv: one row a link, with its cable; a splitter that carries two links stands in two rows."""
+    bought = plan.cables.select("cable", "length_mm", "medium", "part", "a_part", "b_part", "a_label", "b_label")
+    frame = plan.links.join(bought, on="cable", how="left", maintain_order="left").with_columns(
+        length_m=pl.col("length_mm") / 1000
+    )
+    columns = [
+        "cable", "link", "fabric", "tier", "a_device", "a_port", "a_label", "b_device", "b_port", "b_label",
+        "length_m", "medium", "part", "a_part", "b_part", "rate_gbps", "slice", "slice_digest",
+    ]  # fmt: skip
+    yield _csv("cables.csv", stamped(plan, frame).select(columns))
+
+
+def addresses(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
+    """addresses.csv: every address, its prefix and its gateway."""
+    columns = ["device", "port", "purpose", "address", "prefix_len", "gateway", "slice", "slice_digest"]
+    yield _csv("addresses.csv", stamped(plan, plan.addresses).select(columns))
+
+
+def power_cords(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
+    """power_cords.csv: every power supply, its PDU and its feed, and how many supplies the device needs to run."""
+    needed = plan.loads.select("device", "psus_needed")
+    frame = plan.power_connections.join(needed, on="device", how="left", maintain_order="left")
+    yield _csv(
+        "power_cords.csv",
+        stamped(plan, frame).select("device", "psu", "pdu", "feed", "psus_needed", "slice", "slice_digest"),
+    )

@@ -1,0 +1,1 @@
+"""Waves, gates and resume: drives the build, the stacks, the roles and verification."""

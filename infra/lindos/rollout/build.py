@@ -1,0 +1,33 @@
+"""Site file -> build folder: design (or read what was designed), then write."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lindos.emit import artefacts, write_build
+from lindos.plan import inputs_digest, load_site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lindos.plan import Plan
+    from lindos.spec import Spec
+    from lindos.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    spec: Spec
+    plan: Plan
+    files: int
+    seconds: float
+
+
+def build(path: Path, workspace: Workspace) -> Built:
+    """Site file -> Built; build/<site> holds the new files when this returns, or still the old ones."""
+    start = time.perf_counter()
+    spec, plan = load_site(path, workspace)
+    files = write_build(plan, artefacts(plan, spec.software), workspace, inputs_digest(path))
+    return Built(spec, plan, files, time.perf_counter() - start)
