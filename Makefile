@@ -1,0 +1,31 @@
+# The commands people type. What they do stands in tools/ and in `lindos` itself.
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+WITH := tools/with-env
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab clean-lab test lint bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## what this machine lacks: Debian packages, .venv, the Pulumi CLI, the image of the twin's machines
+	@tools/setup
+
+lab: setup ## a small hall on this machine, brought up from site file to verified GPUs
+	@$(WITH) lindos emit lab
+	@$(WITH) lindos twin up lab
+	@$(WITH) lindos twin exec lab -- lindos up lab
+
+clean-lab: ## takes the lab away again, all of it
+	@$(WITH) lindos twin down lab
+
+test: setup lint ## lint, then all tests; the lab is brought up for those that need it
+	@tools/test
+
+lint: setup ## ruff, mypy, import contracts, ansible-lint, yamllint, shellcheck
+	@tools/lint
+
+bench: setup ## times and memory of the largest site, as a table
+	@$(WITH) python tools/bench.py

@@ -1,0 +1,170 @@
+"""A site's name in (default colossus-100k), a table of what its design and its previews cost out.
+
+Every row is a process of its own, in a scratch project with its own inventory, stacks and state; rows follow
+one another there, so the design is computed in the first and may be read back in those that follow.
+Memory is the highest sum over the command's processes (engine, language host, provider), sampled ten times a
+second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SAMPLE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one command took: wall and processor seconds, and the most memory its processes held at once."""
+
+    what: str
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def session_rss(session: int) -> int:
+    """A session's id in, the bytes of memory its processes hold now out."""
+    total = 0
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                # The name in brackets may hold blanks; behind it stand state, parent, group, session.
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == session:
+                    total += int(fields[21]) * PAGE
+            except OSError:
+                continue  # it ended while we looked
+    return total
+
+
+def measure(what: str, command: list[str], cwd: Path) -> Cost:
+    """A command in, its cost out; a command that fails ends the benchmark with its output."""
+    print(f"bench: {what}", file=sys.stderr)
+    peak = 0
+    done = threading.Event()
+    with tempfile.TemporaryFile() as output:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.wait(SAMPLE_S):
+                peak = max(peak, session_rss(process.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        done.set()
+        watcher.join()
+        if process.returncode:
+            output.seek(0)
+            sys.exit(f"{output.read().decode(errors='replace')}\nbench: error: {' '.join(command)} failed")
+    # A process too short to be sampled is still counted by the kernel, the largest alone.
+    return Cost(what, wall_s, usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss << 10) / (1 << 20))
+
+
+@contextmanager
+def scratch_project(site: str) -> Iterator[Path]:
+    """A site in; a project folder that shares this checkout's code but neither stacks nor state out."""
+    with tempfile.TemporaryDirectory(prefix="lindos-bench-") as name:
+        project = Path(name)
+        for shared in (".venv", "infra", "templates", "roles", "pyproject.toml"):
+            if (ROOT / shared).exists():
+                (project / shared).symlink_to(ROOT / shared)
+        shutil.copy(ROOT / "Pulumi.yaml", project)
+        shutil.copytree(ROOT / "inventories" / site, project / "inventories" / site)
+        for folder in ("stacks", "state", "home"):
+            (project / folder).mkdir()
+        yield project
+
+
+def move_a_rack(project: Path, site: str, rack: str, place: str) -> None:
+    """A project in; its site file says that `rack` stands, as an exception, at HALL/ROW/POSITION."""
+    path = project / "inventories" / site / "site.yaml"
+    yaml = YAML()
+    document = yaml.load(path)
+    hall, row, position = place.split("/")
+    document.setdefault("placement", []).append(
+        {"rack": rack, "hall": hall, "row": int(row), "position": int(position)}
+    )
+    yaml.dump(document, path)
+
+
+def rows(site: str, rack: str, place: str) -> Iterator[Cost]:
+    """A site in, the costs of designing it and of previewing its stack out, one as soon as it is known."""
+    with scratch_project(site) as project:
+        os.environ.update(
+            LINDOS_ROOT=str(project),
+            PULUMI_BACKEND_URL=f"file://{project}/state",
+            PULUMI_HOME=f"{project}/home",
+            PULUMI_CONFIG_PASSPHRASE="bench",
+            PULUMI_SKIP_CHECKPOINTS="true",
+        )
+        pulumi = ["pulumi", "--non-interactive"]
+
+        def run(*arguments: str) -> None:
+            subprocess.run([*pulumi, *arguments], cwd=project, check=True, stdout=subprocess.DEVNULL)
+
+        yield measure("lindos plan", ["lindos", "plan", site], project)
+        yield measure("lindos emit", ["lindos", "emit", site], project)
+        run("stack", "init", site)
+        run("config", "set", "site", site)
+        preview = [*pulumi, "preview", "--stack", site]
+        yield measure("pulumi preview, new stack", preview, project)
+        yield measure("pulumi up", [*pulumi, "up", "--yes", "--skip-preview", "--stack", site], project)
+        yield measure("pulumi preview, no change", [*preview, "--expect-no-changes"], project)
+        move_a_rack(project, site, rack, place)
+        yield measure("pulumi preview, one rack moved", preview, project)
+
+
+def machine() -> str:
+    """Nothing in; what kind of machine the times are of, in one line, out."""
+    facts = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if line.count(":") == 1)
+    model = next((value.strip() for key, value in facts.items() if key.strip() == "model name"), platform.machine())
+    memory_gib = os.sysconf("SC_PHYS_PAGES") * PAGE / (1 << 30)
+    parts = ", ".join(f"{name} {version(name)}" for name in ("polars", "pulumi"))
+    return (
+        f"{len(os.sched_getaffinity(0))} cores ({model}), {memory_gib:.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, {parts}"
+    )
+
+
+def main() -> None:
+    """Arguments of the command line in, a Markdown table on standard output out."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("site", nargs="?", default="colossus-100k")
+    parser.add_argument("--rack", default="colossus-100k-a0001-r01", help="the rack that is moved")
+    parser.add_argument("--to", default="h1/1/1", help="where it is moved to: HALL/ROW/POSITION")
+    options = parser.parse_args()
+    print(f"{options.site} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
+    for cost in rows(options.site, options.rack, options.to):
+        print(f"| {cost.what} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {cost.peak_mib:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
