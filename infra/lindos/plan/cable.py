@@ -1,4 +1,4 @@
-"""Links, ports and coordinates -> physical cables: route, length to buy, medium, parts, labels.
+"""Links and coordinates -> physical cables: route, length to buy, medium, parts, labels.
 
 Route: up to the tray, along and across the hall, down again, with slack at both ends; inside a rack straight up or
 down. Lengths round up to those that are sold. Medium by reach: multimode where both ends have an optic that reaches,
@@ -56,32 +56,24 @@ TWISTED_PAIR_MM = 100_000
 """Longest channel of twisted pair at 1 Gb/s (TIA-568)."""
 
 
-def _ends(links: pl.DataFrame, devices: pl.DataFrame, ports: pl.DataFrame) -> pl.DataFrame:
-    """Links with coordinates, rack and cage of both ends."""
-    spot = devices.select("device", "rack", "hall", "row", "position", "u", "x_mm", "y_mm", "z_mm", "tray_height_mm")
-    cage = ports.select("device", "port", "cage", "form", "lane_group", "lane_groups")
-    out = links
+def _ends(links: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
+    """Links with rack and coordinates of both ends; names of devices as Enum, which joins and groups as numbers."""
+    names = pl.Enum(devices["device"])
+    row = pl.col("position").cast(pl.String).str.zfill(2)
+    spot = devices.select(
+        pl.col("device").cast(names),
+        "rack",
+        "x_mm",
+        "y_mm",
+        "z_mm",
+        "tray_height_mm",
+        pl.format("{}.{}-U{}", "row", row, pl.col("u").cast(pl.String).str.zfill(2)).alias("spot"),
+    )
+    out = links.with_columns(pl.col("a_device", "b_device").cast(names))
     for end in ("a", "b"):
-        mine = {
-            c: f"{end}_{c}"
-            for c in (
-                "rack",
-                "hall",
-                "row",
-                "position",
-                "u",
-                "x_mm",
-                "y_mm",
-                "z_mm",
-                "tray_height_mm",
-                "device",
-            )
-        }
-        out = out.join(spot.rename(mine), on=f"{end}_device", how="left", maintain_order="left")
         out = out.join(
-            cage.rename({"device": f"{end}_device", "port": f"{end}_port", "cage": f"{end}_cage", "form": f"{end}_form", "lane_group": f"{end}_lane_group", "lane_groups": f"{end}_groups"}),
-            on=[f"{end}_device", f"{end}_port"], how="left", maintain_order="left",
-        )  # fmt: skip
+            spot.rename({c: f"{end}_{c}" for c in spot.columns}), on=f"{end}_device", how="left", maintain_order="left"
+        )
     return out
 
 
@@ -100,12 +92,10 @@ def _route() -> pl.Expr:
     )
 
 
-def sold_length(route_mm: pl.Expr) -> pl.Expr:
-    """Route in mm -> the next length that is sold, in mm; null past the longest."""
-    breaks = [m * 1000 for m in SOLD_M]
-    labels = [str(m) for m in (*breaks, -1)]
-    cut = route_mm.cut(breaks, labels=labels, left_closed=False).cast(pl.String).cast(pl.Int64)
-    return pl.when(cut > 0).then(cut)
+def sold_length(route_mm: pl.Series) -> pl.Series:
+    """Routes in mm -> the next length that is sold, in mm; null past the longest."""
+    sold = pl.Series([*(m * 1000 for m in SOLD_M), None], dtype=pl.Int64)
+    return sold.gather(sold[: len(SOLD_M)].search_sorted(route_mm, side="left"))
 
 
 def _optic_choices(optics: Sequence[OpticFacts], kinds: pl.DataFrame) -> pl.DataFrame:
@@ -212,18 +202,8 @@ def _choose_optics(frame: pl.DataFrame, optics: Sequence[OpticFacts]) -> pl.Data
 
 
 def _label(end: str, far: str) -> pl.Expr:
-    """Label text in the manner of TIA-606: hall.row-position-U:port / far end."""
-
-    def spot(e: str) -> pl.Expr:
-        return pl.format(
-            "{}.{}-U{}:{}",
-            f"{e}_row",
-            pl.col(f"{e}_position").cast(pl.String).str.zfill(2),
-            pl.col(f"{e}_u").cast(pl.String).str.zfill(2),
-            f"{e}_port",
-        )
-
-    return pl.format("{} / {}", spot(end), spot(far))
+    """Label text in the manner of TIA-606: hall-row.position-U:port / far end."""
+    return pl.format("{}:{} / {}:{}", f"{end}_spot", f"{end}_port", f"{far}_spot", f"{far}_port")
 
 
 def _bundle(frame: pl.DataFrame) -> pl.DataFrame:
@@ -249,54 +229,41 @@ def _name_parts() -> pl.Expr:
     return pl.format("{} {} {} m", ends, pl.col("medium").replace_strict(fibre, return_dtype=pl.String), length)
 
 
-def cable(
-    links: pl.DataFrame, devices: pl.DataFrame, ports: pl.DataFrame, optics: Sequence[OpticFacts]
-) -> pl.DataFrame:
-    """Links, placed devices and ports -> links with the cable that carries each, its length, parts and labels.
+SOCKET = {
+    "a_part": pl.lit(None, dtype=pl.String),
+    "b_part": pl.lit(None, dtype=pl.String),
+    "a_share": pl.lit(1, dtype=pl.Int64),
+    "b_share": pl.lit(1, dtype=pl.Int64),
+    "a_connector": pl.lit("RJ45"),
+    "b_connector": pl.lit("RJ45"),
+}
+"""The ends of a twisted pair."""
+
+
+def cable(links: pl.DataFrame, devices: pl.DataFrame, optics: Sequence[OpticFacts]) -> pl.DataFrame:
+    """Links and placed devices -> links with the cable that carries each, its length, parts and labels.
 
     A cable is named after its first link. CatalogueError where no optics join two cages, InfeasibleError where a
     cable would be too long for any.
     """
-    frame = (
-        _ends(links, devices, ports)
-        .with_columns(route_mm=_route())
-        .with_columns(length_mm=sold_length(pl.col("route_mm")))
-    )
+    frame = _ends(links, devices).with_columns(route_mm=_route()).with_row_index("order")
+    frame = frame.with_columns(sold_length(frame["route_mm"]).alias("length_mm"))
     pair = pl.col("a_form").eq("RJ45") | pl.col("b_form").eq("RJ45")
-    socket = {
-        "a_part": None,
-        "b_part": None,
-        "a_share": 1,
-        "b_share": 1,
-        "a_connector": "RJ45",
-        "b_connector": "RJ45",
-    }
-    types = {
-        "a_part": pl.String,
-        "b_part": pl.String,
-        "a_share": pl.Int64,
-        "b_share": pl.Int64,
-        "a_connector": pl.String,
-        "b_connector": pl.String,
-    }
-    copper = frame.filter(pair).with_columns(
-        pl.when(pl.col("length_mm") <= TWISTED_PAIR_MM).then(pl.lit("CAT6A")).alias("medium"),
-        *(pl.lit(v, dtype=types[c]).alias(c) for c, v in socket.items()),
-    )
-    both = pl.concat([copper, _choose_optics(frame.filter(~pair), optics).select(copper.columns)])
+    reaches = pl.when(pl.col("length_mm") <= TWISTED_PAIR_MM).then(pl.lit("CAT6A"))
+    copper = frame.filter(pair).with_columns(medium=reaches, **SOCKET)
+    both = pl.concat([copper, _choose_optics(frame.filter(~pair), optics).select(copper.columns)]).sort("order")
     lost = both.filter(pl.col("medium").is_null())
     if len(lost):
         worst = lost.sort("route_mm", "link", descending=True).row(0, named=True)
         raise InfeasibleError(
             Problem(
-                f"{len(lost):,} cables are too long for any medium that fits; the longest is {worst['link']} to {worst['b_device']} with {worst['route_mm'] / 1000:.0f} m",
+                f"{len(lost):,} cables are too long for any medium that fits; the longest is {worst['link']} to "
+                f"{worst['b_device']} with {worst['route_mm'] / 1000:.0f} m",
                 hint="place the racks closer together (halls, placement), or add an optic of longer reach",
             )
         )
-    order = links.select("link").with_row_index("_order")
-    return _bundle(both.join(order, on="link").sort("_order")).with_columns(
-        part=_name_parts(), a_label=_label("a", "b"), b_label=_label("b", "a")
-    )
+    named = _bundle(both).with_columns(part=_name_parts(), a_label=_label("a", "b"), b_label=_label("b", "a"))
+    return named.with_columns(pl.col("a_device", "b_device").cast(pl.String))
 
 
 def cables_of(links: pl.DataFrame) -> pl.DataFrame:

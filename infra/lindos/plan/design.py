@@ -126,7 +126,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     services = spec.compute.services
     parts = populate(layout, facts, floor, racks_per_switch=per_switch, control=services.control if services else 0)
     wiring = wire(layout, facts, parts, per_switch)
-    links = cable(wiring.links, parts.devices, wiring.ports, facts.optics)
+    links = cable(wiring.links, parts.devices, facts.optics)
     watts = loads(parts.devices, _products(facts), links, facts.optics)
     power = feed(spec, parts.devices, floor.racks, watts)
     cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)

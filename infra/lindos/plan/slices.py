@@ -2,7 +2,7 @@
 
 A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores, the front
 end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where they stand,
-what they draw, their cords, addresses, ports and both ends of their links. The cables of a link belong to the slice
+what they draw, their cords, addresses and both ends of their links (which say all of a port that a product does not). The cables of a link belong to the slice
 of the lower device.
 
 Digests are taken over canonical text of the rows in key order, quantities as integers; never over file bytes.
@@ -29,7 +29,7 @@ def row_text(frame: pl.DataFrame) -> pl.Expr:
 def digest_by(frame: pl.DataFrame, by: str, columns: list[str]) -> pl.DataFrame:
     """Rows -> one text a value of `by`: its rows in order of their text."""
     lines = frame.select(pl.col(by).alias("slice"), row_text(frame.select(columns)).alias("text"))
-    return lines.sort("slice", "text").group_by("slice", maintain_order=True).agg(pl.col("text").str.join(ROW))
+    return lines.group_by("slice").agg(pl.col("text").sort().str.join(ROW))
 
 
 def digest_of(texts: Iterable[str]) -> str:
@@ -48,7 +48,7 @@ def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
     parts: list[tuple[str, pl.DataFrame]] = [
         (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c != "slice"])) for n in plain
     ]
-    for name in ("loads", "ports", "asns"):
+    for name in ("loads", "asns"):
         frame = tables[name].join(home, on="device", maintain_order="left")
         parts.append((name, digest_by(frame, "slice", tables[name].columns)))
     cooling = tables["cooling_edges"].join(home, on="device", maintain_order="left")

@@ -1,12 +1,12 @@
 """Devices by coordinates -> links: every fabric's ports and what each is joined to.
 
-A link row carries port numbers (from 0, at the fabric's speed) until `name_ports` turns them into names. Everything
-is arithmetic on coordinates, so appended units add rows and change none.
+Everything is arithmetic on coordinates and port numbers (from 0, at the fabric's speed), so appended units add rows
+and change none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,30 +19,20 @@ if TYPE_CHECKING:
     from lindos.plan.layout import Layout
     from lindos.plan.populate import Population
 
+FIRST_MANAGEMENT_CAGE = 1001
+"""Management ports are in no cage of the face plate; they are counted from here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """`links` and `ports` as in the plan, links without their cable."""
+    """`links` carry both ends with number, cage and form; `ports` as in the plan."""
 
     links: pl.DataFrame
-    """link, fabric, tier, rail, a_device, a_port, a_number, b_device, b_port, b_number, rate_gbps, slice, segment"""
     ports: pl.DataFrame
 
 
-LINK = [
-    "fabric",
-    "tier",
-    "rail",
-    "a_device",
-    "a_port",
-    "a_number",
-    "b_device",
-    "b_port",
-    "b_number",
-    "rate_gbps",
-    "slice",
-    "segment",
-]
+END = ["device", "port", "number", "cage", "lane_group", "groups", "form"]
+LINK = ["fabric", "tier", "rail", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice", "segment"]
 
 
 def port_name(number: pl.Expr, groups: int, first_cage: int) -> pl.Expr:
@@ -61,41 +51,64 @@ def _times(frame: pl.DataFrame, **sizes: int) -> pl.DataFrame:
     return frame
 
 
-def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int) -> pl.DataFrame:
-    optional = {"rail": pl.Int64, "segment": pl.Int64, "a_number": pl.Int64}
-    extra = [pl.lit(None, dtype=t).alias(n) for n, t in optional.items() if n not in frame.columns]
-    return frame.with_columns(
-        fabric=pl.lit(fabric), tier=pl.lit(tier), rate_gbps=pl.lit(gbps, dtype=pl.Int64), *extra
-    ).select(LINK)
+def _on_switch(end: str, switch: SwitchFacts) -> dict[str, pl.Expr]:
+    """An end of a link whose port number is known -> name, cage and form of that port on its switch."""
+    number, groups, first = pl.col(f"{end}_number"), switch.groups, 1 + switch.rj45
+    return {
+        f"{end}_port": port_name(number, groups, first),
+        f"{end}_cage": number // groups + first,
+        f"{end}_lane_group": number % groups,
+        f"{end}_groups": pl.lit(groups, dtype=pl.Int64),
+        f"{end}_form": pl.lit(switch.form),
+    }
 
 
-def _node_leaf_rdma(layout: Layout, parts: Population, gbps: int, groups: int) -> pl.DataFrame:
+def _on_node(form: pl.Expr, port: pl.Expr, cage: pl.Expr) -> dict[str, pl.Expr]:
+    """The lower end of a link where it is no switch port: a NIC or a management port, each a cage of its own."""
+    none, zero = pl.lit(None, dtype=pl.Int64), pl.lit(0, dtype=pl.Int64)
+    return {
+        "a_form": form,
+        "a_port": port,
+        "a_cage": cage,
+        "a_number": none,
+        "a_lane_group": zero,
+        "a_groups": zero + 1,
+    }
+
+
+def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int, upper: SwitchFacts) -> pl.DataFrame:
+    """Rows with a lower end and the number of an upper port -> links of one tier."""
+    none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in ("rail", "segment") if n not in frame.columns]
+    same = {"fabric": pl.lit(fabric), "tier": pl.lit(tier), "rate_gbps": pl.lit(gbps, dtype=pl.Int64)}
+    return frame.with_columns(*none, **same, **_on_switch("b", upper)).select(LINK)
+
+
+def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
     """Rail r of every node of a unit to the leaf of that rail in the unit: rail i -> leaf i where a leaf has one rail."""
     per_leaf = layout.rails_per_leaf
     shape = pl.DataFrame(
-        [(u.number, u.leaves_per_rail, u.nodes_per_leaf, u.leaf_slot, u.fleet.rails) for u in layout.units],
-        schema=["unit_number", "leaves_per_rail", "nodes_per_leaf", "leaf_slot", "rails"], orient="row",
-    )  # fmt: skip
-    most = max(u.fleet.rails for u in layout.units)
-    frame = _times(
-        parts.nodes.select("device", "unit_number", "in_unit", "slice").join(
-            shape, on="unit_number", maintain_order="left"
-        ),
-        rail=most,
+        [
+            (u.number, u.leaves_per_rail, u.nodes_per_leaf, u.leaf_slot, u.fleet.rails, u.fleet.nic_form)
+            for u in layout.units
+        ],
+        schema=["unit_number", "leaves_per_rail", "nodes_per_leaf", "leaf_slot", "rails", "nic_form"],
+        orient="row",
     )
-    nth = pl.col("in_unit") // pl.col("nodes_per_leaf")
-    frame = frame.filter(pl.col("rail") < pl.col("rails")).with_columns(
-        leaf=pl.col("rail") // per_leaf * pl.col("leaves_per_rail") + nth,
-        b_number=pl.col("in_unit") % pl.col("nodes_per_leaf") * per_leaf + pl.col("rail") % per_leaf,
+    nodes = parts.nodes.select("device", "unit_number", "in_unit", "slice").join(
+        shape, on="unit_number", maintain_order="left"
+    )
+    nth, rail = pl.col("in_unit") // pl.col("nodes_per_leaf"), pl.col("rail")
+    frame = _times(nodes, rail=max(u.fleet.rails for u in layout.units)).filter(rail < pl.col("rails"))
+    frame = frame.with_columns(
+        in_unit=rail // per_leaf * pl.col("leaves_per_rail") + nth,
+        b_number=pl.col("in_unit") % pl.col("nodes_per_leaf") * per_leaf + rail % per_leaf,
         segment=pl.col("leaf_slot") + nth,
         a_device="device",
-        a_port=pl.format("rail{}", "rail"),
+        **_on_node(pl.col("nic_form"), pl.format("rail{}", "rail"), rail + 1),
     )
-    leaves = parts.leaves.select("unit_number", leaf="in_unit", b_device="device")
-    frame = frame.join(leaves, on=["unit_number", "leaf"], maintain_order="left").with_columns(
-        b_port=port_name(pl.col("b_number"), groups, 1)
-    )
-    return _finish(frame, "rdma", "node_leaf", gbps)
+    leaves = parts.leaves.select("unit_number", "in_unit", b_device="device")
+    frame = frame.join(leaves, on=["unit_number", "in_unit"], maintain_order="left")
+    return _finish(frame, "rdma", "node_leaf", facts.rdma.gbps, facts.rdma)
 
 
 def _leaf_spine(
@@ -107,20 +120,15 @@ def _leaf_spine(
     """
     if clos.tiers < 2:
         return pl.DataFrame()
-    frame = _times(leaves, number=clos.spines_per_pod, k=clos.leaf_spine).join(
-        spines, on=["pod", "number"], suffix="_spine", maintain_order="left"
-    )
-    first_up = max(clos.leaf.down if leaf.rj45 == 0 else 0, leaf.radix - -(-clos.leaf.up // leaf.groups) * leaf.groups)
-    frame = frame.with_columns(
+    down = 0 if leaf.rj45 else clos.leaf.down
+    first_up = max(down, leaf.radix - -(-clos.leaf.up // leaf.groups) * leaf.groups)
+    frame = _times(leaves, number=clos.spines_per_pod, k=clos.leaf_spine)
+    frame = frame.join(spines.rename({"device": "b_device"}), on=["pod", "number"], maintain_order="left").with_columns(
         a_device="device",
         a_number=first_up + pl.col("number") * clos.leaf_spine + pl.col("k"),
-        b_device="device_spine",
         b_number=pl.col("in_pod") * clos.leaf_spine + pl.col("k"),
-    ).with_columns(
-        a_port=port_name(pl.col("a_number"), leaf.groups, 1 + leaf.rj45),
-        b_port=port_name(pl.col("b_number"), spine.groups, 1 + spine.rj45),
     )
-    return _finish(frame, fabric, "leaf_spine", leaf.gbps)
+    return _finish(frame.with_columns(**_on_switch("a", leaf)), fabric, "leaf_spine", leaf.gbps, spine)
 
 
 def _spine_core(
@@ -136,11 +144,7 @@ def _spine_core(
         a_number=clos.spine_down + pl.col("core") * clos.spine_core + pl.col("k"),
         b_number=pl.col("pod") * clos.spine_core + pl.col("k"),
     )
-    frame = frame.with_columns(
-        a_port=port_name(pl.col("a_number"), switch.groups, 1 + switch.rj45),
-        b_port=port_name(pl.col("b_number"), switch.groups, 1 + switch.rj45),
-    )
-    return _finish(frame, fabric, "spine_core", switch.gbps)
+    return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, switch)
 
 
 def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
@@ -149,50 +153,44 @@ def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.D
     if not homes:
         return pl.DataFrame()
     has = {f.number: f.frontend_ports for f in facts.fleets}
+    form = pl.col("fleet").replace_strict({f.number: f.frontend_form for f in facts.fleets}, return_dtype=pl.String)
+    rails = max(f.rails for f in facts.fleets)
     frame = _times(parts.nodes.select("device", "fleet", "node_slot", "slice"), side=homes)
     frame = frame.filter(pl.col("side") < pl.col("fleet").replace_strict(has, return_dtype=pl.Int64)).with_columns(
-        number=pl.col("node_slot") // down * homes + pl.col("side"),
+        segment=pl.col("node_slot") // down * homes + pl.col("side"),
         b_number=pl.col("node_slot") % down,
         a_device="device",
-        a_port=pl.format("fe{}", "side"),
+        **_on_node(form, pl.format("fe{}", "side"), pl.col("side") + rails + 1),
     )
-    leaves = parts.frontend.filter(tier="leaf").select("number", b_device="device")
-    frame = frame.join(leaves, on="number", maintain_order="left").with_columns(
-        segment="number", b_port=port_name(pl.col("b_number"), facts.frontend.groups, 1)
-    )
-    return _finish(frame, "frontend", "node_leaf", facts.frontend.gbps)
+    leaves = parts.frontend.filter(tier="leaf").select(segment="number", b_device="device")
+    frame = frame.join(leaves, on="segment", maintain_order="left")
+    return _finish(frame, "frontend", "node_leaf", facts.frontend.gbps, facts.frontend)
 
 
 def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
-    """Every management port of the site: device, port, rack, u, slice."""
-    devices = parts.devices.filter(
-        pl.col("fabric").is_null() | (pl.col("fabric") != "oob") | (pl.col("role") != "leaf")
-    )
+    """Every management port of the site: device, name, rack, u, slice, and its number on the device."""
     out = []
     for fleet in facts.fleets:
         mine = parts.nodes.filter(fleet=fleet.number).select("device", "rack", "u", "slice")
-        names = [f"mgmt{i}" for i in range(min(1, fleet.host_mgmt_ports))] + ["bmc"] * min(1, fleet.bmc_ports)
-        out += [mine.with_columns(a_port=pl.lit(name), nth=pl.lit(i)) for i, name in enumerate(names)]
-    rest = devices.filter(pl.col("kind") != "node").select("device", "rack", "u", "slice")
-    out.append(rest.with_columns(a_port=pl.lit("eth0"), nth=pl.lit(0)))
+        names = [n for n, count in (("mgmt0", fleet.host_mgmt_ports), ("bmc", fleet.bmc_ports)) if count]
+        out += [mine.with_columns(name=pl.lit(n), nth=pl.lit(i, dtype=pl.Int64)) for i, n in enumerate(names)]
+    # An out-of-band access switch is managed in band: its own bridge holds its address.
+    access = (pl.col("fabric") == "oob").fill_null(value=False) & (pl.col("role") == "leaf")
+    rest = parts.devices.filter(pl.col("kind") != "node", ~access).select("device", "rack", "u", "slice")
+    out.append(rest.with_columns(name=pl.lit("eth0"), nth=pl.lit(0, dtype=pl.Int64)))
     return pl.concat(out)
 
 
 def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> pl.DataFrame:
     """Every management port to the access switch of its rack; ports run with the rack and up its rack units."""
     racks = pl.DataFrame(
-        [(r.name, r.oob_scope, r.oob_index) for r in layout.racks],
-        schema=["rack", "scope", "rack_index"],
-        orient="row",
+        [(r.name, r.oob_scope, r.oob_index) for r in layout.racks], schema=["rack", "scope", "rack_index"], orient="row"
     )
     share = (facts.oob.rj45 or facts.oob.radix) // racks_per_switch
-    frame = (
-        _managed(facts, parts)
-        .join(racks, on="rack", maintain_order="left")
-        .sort("scope", "rack_index", "u", "device", "nth", maintain_order=True)
-    )
-    frame = frame.with_columns(nth=pl.int_range(pl.len()).over("rack"))
-    full = frame.filter(pl.col("nth") >= share)
+    frame = _managed(facts, parts).join(racks, on="rack", maintain_order="left")
+    frame = frame.sort("scope", "rack_index", "u", "device", "nth", maintain_order=True)
+    frame = frame.with_columns(in_rack=pl.int_range(pl.len()).over("rack"))
+    full = frame.filter(pl.col("in_rack") >= share)
     if len(full):
         rack, n = full.group_by("rack", maintain_order=True).len().row(0)
         raise InfeasibleError(
@@ -203,75 +201,28 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
         )
     frame = frame.with_columns(
         index=pl.col("rack_index") // racks_per_switch,
-        b_number=pl.col("rack_index") % racks_per_switch * share + pl.col("nth"),
+        b_number=pl.col("rack_index") % racks_per_switch * share + pl.col("in_rack"),
         a_device="device",
+        **_on_node(pl.lit("RJ45"), pl.col("name"), pl.col("nth") + FIRST_MANAGEMENT_CAGE),
     )
     leaves = parts.oob.filter(tier="leaf").select("scope", "index", b_device="device")
-    frame = frame.join(leaves, on=["scope", "index"], maintain_order="left").with_columns(
-        b_port=pl.format("etp{}", pl.col("b_number") + 1)
-    )
-    return _finish(frame, "oob", "node_leaf", 1)
+    frame = frame.join(leaves, on=["scope", "index"], maintain_order="left")
+    return _finish(frame, "oob", "node_leaf", 1, replace(facts.oob, groups=1, form="RJ45", rj45=0))
 
 
-def _forms(facts: Facts, parts: Population) -> pl.DataFrame:
-    """Form of the socket at the lower end of a link, by device and port kind (letters of the port name)."""
-    out = []
-    for fleet in facts.fleets:
-        mine = parts.nodes.filter(fleet=fleet.number).select("device")
-        out += [
-            mine.with_columns(port_kind=pl.lit(k), form=pl.lit(f))
-            for k, f in (("rail", fleet.nic_form), ("fe", fleet.frontend_form))
-        ]
-    return pl.concat(out)
-
-
-def _ends(links: pl.DataFrame, end: str) -> pl.DataFrame:
-    return links.select(
-        "fabric", "tier", "rate_gbps", device=f"{end}_device", port=f"{end}_port", number=f"{end}_number", upper=pl.lit(end == "b")
-    )  # fmt: skip
-
-
-def _ports(links: pl.DataFrame, facts: Facts, parts: Population) -> pl.DataFrame:
-    """Both ends of every link -> the ports in use, with the cage that each sits in."""
-    above = facts.oob_aggregation or facts.oob
-    table = [
-        ("rdma", t, u, facts.rdma, 0)
-        for t in ("node_leaf", "leaf_spine", "spine_core")
-        for u in (False, True)
-        if (t, u) != ("node_leaf", False)
+def _ports(links: pl.DataFrame) -> pl.DataFrame:
+    """Both ends of every link -> the ports in use."""
+    columns = [*(c for c in END if c not in ("number", "groups"))]
+    ends = [
+        links.select(
+            *(pl.col(f"{e}_{c}").alias(c) for c in columns),
+            pl.col(f"{e}_groups").alias("lane_groups"),
+            "rate_gbps",
+            "fabric",
+        )
+        for e in ("a", "b")
     ]
-    table += [("frontend", t, u, facts.frontend, 0) for _, t, u, *_ in table]
-    table += [
-        ("oob", "leaf_spine", False, facts.oob, facts.oob.rj45),
-        ("oob", "leaf_spine", True, above, above.rj45),
-        ("oob", "spine_core", False, above, above.rj45),
-        ("oob", "spine_core", True, above, above.rj45),
-    ]
-    cages = pl.DataFrame(
-        [(f, t, u, s.groups, s.form, first) for f, t, u, s, first in table],
-        schema=["fabric", "tier", "upper", "groups", "cage_form", "first"],
-        orient="row",
-    )
-    both = pl.concat([_ends(links, "a"), _ends(links, "b")]).join(
-        cages, on=["fabric", "tier", "upper"], how="left", maintain_order="left"
-    )
-    both = both.with_columns(port_kind=pl.col("port").str.strip_chars("0123456789")).join(
-        _forms(facts, parts), on=["device", "port_kind"], how="left", maintain_order="left"
-    )
-    groups = pl.col("groups").fill_null(1)
-    # A port of a node or an RJ45 socket is a cage of its own, counted in the order of its device's ports.
-    own = (
-        pl.when(pl.col("number").is_null())
-        .then(pl.int_range(pl.len()).over("device"))
-        .otherwise(pl.col("number") // groups + pl.col("first").fill_null(0))
-    )
-    return both.select(
-        "device", "port", "rate_gbps", "fabric",
-        cage=own + 1,
-        lane_group=pl.col("number").fill_null(0) % groups,
-        lane_groups=groups,
-        form=pl.coalesce("cage_form", "form", pl.lit("RJ45")),
-    )  # fmt: skip
+    return pl.concat(ends)
 
 
 def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> Wiring:
@@ -283,7 +234,7 @@ def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int)
         ["device", "group", "number"],
     )
     frames = [
-        _node_leaf_rdma(layout, parts, facts.rdma.gbps, facts.rdma.groups),
+        _node_leaf_rdma(layout, facts, parts),
         _leaf_spine(
             "rdma",
             layout.rdma,
@@ -327,4 +278,4 @@ def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int)
         ),
     ]
     links = pl.concat([f for f in frames if len(f)]).with_columns(link=pl.format("{}:{}", "a_device", "a_port"))
-    return Wiring(links=links, ports=_ports(links, facts, parts))
+    return Wiring(links=links, ports=_ports(links))
