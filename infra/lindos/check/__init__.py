@@ -1,0 +1,85 @@
+"""Plan -> Findings: the design rules of the field, each a function named as a sentence.
+
+To add a rule: one function in the module of its topic, one line in `RULES`, one case in tests/rules that breaks it.
+Codes are stable and never reused. A rule without its fact says "not evaluated"; it never passes for that.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from lindos.check import addresses, cables, cooling, fabric, floor, power, slices
+from lindos.check.rule import Rule, findings
+from lindos.check.view import View
+
+if TYPE_CHECKING:
+    from lindos.finding import Finding
+    from lindos.plan.tables import Plan
+    from lindos.spec.model import Spec
+
+__all__ = ["RULES", "Rule", "check", "explain"]
+
+RULES: tuple[Rule, ...] = (
+    Rule("FABRIC-001", fabric.every_rail_port_is_on_one_leaf_port),
+    Rule("FABRIC-002", fabric.rail_i_is_on_leaf_i_of_its_own_unit),
+    Rule("FABRIC-003", fabric.leaves_stripe_evenly_over_the_spines_of_their_pod),
+    Rule("FABRIC-004", fabric.spines_stripe_evenly_over_the_cores_of_their_group),
+    Rule("FABRIC-005", fabric.a_port_is_used_once),
+    Rule("FABRIC-006", fabric.a_share_of_a_cage_is_used_once),
+    Rule("FABRIC-007", fabric.every_uplink_is_an_equal_path),
+    Rule("FABRIC-008", fabric.a_fabric_is_no_more_oversubscribed_than_stated),
+    Rule("CABLE-101", cables.the_ports_of_a_cage_share_one_module),
+    Rule("CABLE-102", cables.the_optics_of_a_cable_speak_with_each_other),
+    Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_optics),
+    Rule("CABLE-104", cables.a_cable_covers_its_route),
+    Rule("CABLE-105", cables.every_link_lies_in_a_cable),
+    Rule("ADDR-001", addresses.an_address_is_used_once),
+    Rule("ADDR-002", addresses.a_gateway_is_the_neighbour_in_the_same_prefix),
+    Rule("ADDR-003", addresses.prefixes_do_not_overlap),
+    Rule("ADDR-004", addresses.both_ends_of_a_link_share_its_prefix),
+    Rule("ADDR-005", addresses.a_rail_keeps_to_its_own_prefix),
+    Rule("ADDR-006", addresses.every_device_is_reached_out_of_band),
+    Rule("ADDR-007", addresses.every_leaf_has_an_autonomous_system_of_its_own),
+    Rule("ADDR-008", addresses.no_path_meets_an_autonomous_system_twice),
+    Rule("POWER-001", power.every_power_supply_has_one_cord),
+    Rule("POWER-002", power.power_supplies_of_a_device_spread_over_the_feeds),
+    Rule("POWER-003", power.a_switch_hangs_on_two_feeds),
+    Rule("POWER-004", power.a_device_survives_the_loss_of_any_feed),
+    Rule("POWER-005", power.a_rack_pdu_carries_its_rack_when_a_feed_is_lost),
+    Rule("POWER-006", power.a_busway_carries_its_racks_when_a_feed_is_lost),
+    Rule("POWER-007", power.boards_and_transformers_carry_a_hall_when_a_feed_is_lost),
+    Rule("POWER-008", power.every_cord_leads_back_to_a_source),
+    Rule("POWER-009", power.sources_carry_the_nameplate_load),
+    Rule("COOL-001", cooling.liquid_heat_is_a_part_of_the_draw),
+    Rule("COOL-002", cooling.every_device_with_liquid_heat_has_one_cdu),
+    Rule("COOL-003", cooling.a_cdu_takes_the_heat_of_its_devices),
+    Rule("FLOOR-001", floor.devices_of_a_rack_do_not_overlap),
+    Rule("FLOOR-002", floor.every_device_fits_into_its_rack),
+    Rule("FLOOR-003", floor.a_position_holds_one_rack),
+    Rule("FLOOR-004", floor.every_rack_stands_in_the_grid_of_its_hall),
+    Rule("SLICE-001", slices.every_device_is_in_exactly_one_slice),
+    Rule("SLICE-002", slices.a_slice_counts_what_it_holds),
+    Rule("SLICE-003", slices.every_unit_has_complete_rails),
+)
+"""Every design rule with its code, by topic."""
+
+
+def check(plan: Plan, spec: Spec | None = None) -> tuple[Finding, ...]:
+    """A plan, and the site file where it is at hand -> what breaks the rules, in the order of RULES, then of subject.
+
+    What was asked for (oversubscription, spare generators, optics of the site's own) is written in the site file
+    only: rules that compare with it say "not evaluated" without it.
+    """
+    view = View(plan, spec)
+    return tuple(finding for rule in RULES for finding in findings(rule, view))
+
+
+def explain(code: str) -> str:
+    """Code of a design rule -> what it asks for, why, and what to do. KeyError names the nearest codes."""
+    rules = {rule.code: rule for rule in RULES}
+    if code not in rules:
+        near = difflib.get_close_matches(code.upper(), rules, 3, 0.5)
+        raise KeyError(f"no design rule {code}; nearest: {', '.join(near) or 'none'}")
+    rule = rules[code]
+    return f"{rule.code}  {rule.name.replace('_', ' ')}\n\n{rule.documentation}"

@@ -1,0 +1,286 @@
+"""Rules of cables and optics. Codes start at CABLE-101: below are those of the comparison with what is plugged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.catalogue.products import Optic
+from lindos.check.rule import Broken, broken, cases, not_evaluated
+from lindos.check.view import NAME, port_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lindos.check.view import View
+
+TWISTED_PAIR_MM = {"CAT6A": 100_000}
+"""Longest channel of twisted pair (TIA-568), by medium."""
+END_SLACK_MM = 2_000
+"""Slack at each end of a cable that leaves its rack."""
+
+
+def _optics(view: View) -> pl.DataFrame:
+    """Optics that the plan uses: part, known, form, gbps (of one link), links, medium, standard, reach_mm."""
+    ends = [view.plan.cables[f"{e}_part"].drop_nulls() for e in ("a", "b")]
+    known = set(view.catalogue.names("optic"))
+    rows = []
+    for part in pl.concat(ends).unique().sort():
+        o = view.catalogue.get(Optic, part) if part in known else Optic()
+        links, gbps = (int(n) for n in o.rate.rstrip("G").split("x")) if o.rate else (None, None)
+        reach = None if o.max_m is None else round(o.max_m * 1000)
+        rows.append((part, part in known, o.form, links, gbps, o.medium, o.standard, reach))
+    schema = {
+        "part": pl.String,
+        "known": pl.Boolean,
+        "form": pl.String,
+        "links": pl.Int64,
+        "gbps": pl.Int64,
+        "medium": pl.String,
+        "standard": pl.String,
+        "reach_mm": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _with_optics(view: View) -> pl.DataFrame:
+    """Cables with the facts of the optic at each end, `a_` and `b_`."""
+    optics = _optics(view)
+    frame: pl.DataFrame = view.plan.cables
+    for end in ("a", "b"):
+        frame = frame.join(
+            optics.rename({c: f"{end}_{c}" for c in optics.columns}),
+            on=f"{end}_part",
+            how="left",
+            maintain_order="left",
+        )
+    return frame
+
+
+def _unknown_parts(view: View, column: str, fact: str, key: str) -> Broken:
+    """The parts whose fact nobody gave (`key` in the catalogue), with how many ends they stand at."""
+    optics = _optics(view).filter(pl.col(column).is_null())
+    ends = pl.concat(view.plan.cables.select(part=f"{e}_part") for e in ("a", "b"))
+    frame = ends.join(optics, on="part", how="semi").group_by("part").len()
+    return not_evaluated(
+        f"optics without {fact}",
+        cases(frame, "part", pl.format("its " + fact + " is not known; it stands at {} ends of cables", "len")),
+        f"give it: assumptions: - {{product: PART, kind: optic, facts: {{{key}: ...}}, reason: ...}}",
+    )
+
+
+def the_ports_of_a_cage_share_one_module(view: View) -> Iterator[Broken]:
+    """All links out of one cage have the same optic, medium and speed, because one module serves them.
+
+    A twin-port optic ends in two connectors of one kind: multimode beside single mode in one cage cannot be bought.
+    Source: NVIDIA LinkX documentation of twin-port OSFP optics.
+    What to do: give all cables of a cage the reach of the longest, or move the long ones to cages of their own.
+    """
+    split = view.ends.filter(pl.col("lane_groups") > 1).with_columns(pl.col("part").fill_null("none"))
+    what = ["part", "medium", "rate_gbps", "form", "lane_groups"]
+    # Few combinations serve all cages, so each gets a number: a cage with two numbers needs two modules.
+    kinds = split.select(what).unique(maintain_order=True).with_row_index("kind")
+    numbered = split.select("socket", *what).join(kinds, on=what, nulls_equal=True)
+    torn = (
+        numbered.group_by("socket")
+        .agg(low=pl.col("kind").min(), high=pl.col("kind").max())
+        .filter(pl.col("low") != pl.col("high"))
+    )
+    mixed = (
+        split.join(torn, on="socket", how="semi")
+        .group_by("device", "cage")
+        .agg(
+            shown=pl.format("{} ({} {}G)", "part", pl.col("medium").fill_null("no medium"), "rate_gbps")
+            .unique()
+            .sort()
+            .str.join(" beside "),
+        )
+    )
+    mixed = mixed.with_columns(subject=pl.format("{} cage {}", pl.col("device").cast(pl.String), "cage"))
+    yield broken(
+        "cages that need two kinds of module",
+        mixed,
+        "subject",
+        pl.format("one module serves this cage, but its links ask for {}", "shown"),
+        "cables that share a cage take one optic, one medium, one speed",
+    )
+
+
+def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
+    """Both ends of a cable have optics of one standard and medium, of the speed of its links, that fit their cages.
+
+    Single mode (DR4) and multimode (SR4) never interoperate; air-cooled cages take finned-top OSFP, NICs QSFP112 or
+    flat-top OSFP.
+    Source: NVIDIA LinkX documentation; the optics of the catalogue.
+    What to do: take the optic of the other end's standard, in the form of the cage.
+    """
+    frame = _with_optics(view).filter(pl.col("a_part").is_not_null() | pl.col("b_part").is_not_null())
+    hint = "pair optics of one standard and medium, in the form that each cage takes"
+    lone = frame.filter(pl.col("a_part").is_null() | pl.col("b_part").is_null())
+    yield broken(
+        "cables with an optic at one end only",
+        lone,
+        "cable",
+        pl.format("has {} at one end and none at the other", pl.coalesce("a_part", "b_part")),
+        hint,
+    )
+    differ = pl.any_horizontal(
+        pl.col("a_standard") != pl.col("b_standard"),
+        pl.col("a_medium") != pl.col("b_medium"),
+        pl.col("a_medium") != pl.col("medium"),
+        pl.col("b_medium") != pl.col("medium"),
+        pl.col("a_gbps") != pl.col("b_gbps"),
+    )
+    deaf = frame.filter(differ)
+    end = "{} ({} {} {}G)"
+    yield broken(
+        "cables whose ends do not speak with each other",
+        deaf,
+        "cable",
+        pl.format(
+            f"{end} on {{}} fibre to {end}",
+            "a_part",
+            "a_medium",
+            "a_standard",
+            "a_gbps",
+            "medium",
+            "b_part",
+            "b_medium",
+            "b_standard",
+            "b_gbps",
+        ),
+        hint,
+    )
+    yield _unknown_parts(view, "standard", "standard", "standard")
+    optics = _optics(view).select("part", "form", "links", "gbps").drop_nulls()
+    what = ["part", "form", "rate_gbps", "lane_groups"]
+    fits = optics.select(
+        "part",
+        pl.col("form").cast(NAME),
+        rate_gbps=pl.col("gbps").cast(pl.UInt32),
+        lane_groups=pl.col("links").cast(pl.UInt8),
+    )
+    plugged = view.ends.filter(pl.col("part").is_not_null() & pl.col("cage").is_not_null())
+    unfit = plugged.select(what).unique().join(fits, on=what, how="anti").join(optics, on="part", suffix="_optic")
+    wrong = plugged.join(unfit, on=what).with_columns(subject=port_name())
+    yield broken(
+        "ports with an optic that does not fit",
+        wrong,
+        "subject",
+        pl.format(
+            "a {} cage of {}x{}G has {}, which is {} of {}x{}G",
+            pl.col("form").cast(pl.String),
+            "lane_groups",
+            "rate_gbps",
+            "part",
+            "form_optic",
+            "links",
+            "gbps",
+        ),
+        hint,
+    )
+
+
+def a_cable_is_within_the_reach_of_its_optics(view: View) -> Iterator[Broken]:
+    """No cable is longer than the shorter reach of its two optics, or than 100 m of twisted pair.
+
+    Past its reach a link comes up and loses packets when the hall is warm.
+    Source: max_m of the optics of the catalogue (NVIDIA LinkX documentation); TIA-568 for twisted pair.
+    What to do: take the optic of longer reach, or place the racks closer together.
+    """
+    copper = pl.col("medium").replace_strict(TWISTED_PAIR_MM, default=None, return_dtype=pl.Int64)
+    frame = _with_optics(view).with_columns(
+        reach=pl.when(pl.col("a_part").is_null() & pl.col("b_part").is_null())
+        .then(copper)
+        .otherwise(pl.min_horizontal("a_reach_mm", "b_reach_mm")),
+        bare=pl.col("a_part").is_null() & pl.col("b_part").is_null(),
+    )
+    far = frame.filter(pl.col("length_mm") > pl.col("reach"))
+    yield broken(
+        "cables past the reach of their optics",
+        far,
+        "cable",
+        pl.format(
+            "{} m of {}, {} reach {} m",
+            pl.col("length_mm") / 1000,
+            "medium",
+            pl.when("bare")
+            .then(pl.lit("its sockets"))
+            .otherwise(pl.format("{} and {}", pl.col("a_part").fill_null("none"), pl.col("b_part").fill_null("none"))),
+            pl.col("reach") / 1000,
+        ),
+        "an optic of longer reach, or racks closer together (halls, placement)",
+    )
+    yield _unknown_parts(view, "reach_mm", "reach", "max_m")
+    strange = frame.filter(pl.col("bare") & pl.col("reach").is_null()).group_by("medium").len()
+    yield not_evaluated(
+        "media without a known reach",
+        cases(strange, "medium", pl.format("{} cables of it, and its reach is not known", "len")),
+        "name the optic at each end",
+    )
+
+
+def a_cable_covers_its_route(view: View) -> Iterator[Broken]:
+    """A cable is at least as long as its route, and the route as the way between its ends: trays, floor and slack.
+
+    The way is measured again from where the devices stand: up to the tray, along and across, down again, 2 m of
+    slack at each end; inside a rack straight up.
+    Source: geometry; 2 m of slack at each end is the custom of the trade.
+    What to do: buy the next longer cable; a placement that changed asks for new lengths.
+    """
+    hint = "the length follows from where the racks stand; design the site again after moving one"
+    short = view.plan.cables.filter(pl.col("length_mm") < pl.col("route_mm"))
+    told = pl.format("{} m long on a route of {} m", pl.col("length_mm") / 1000, pl.col("route_mm") / 1000)
+    yield broken("cables shorter than their route", short, "cable", told, hint)
+    trays = view.plan.halls.select("tray_height_mm", hall="hall")
+    racks = view.plan.racks.select("rack", "hall").join(trays, on="hall")
+    spots = view.devices.select("device", "rack", "x_mm", "y_mm", "z_mm").join(racks, on="rack").drop("hall")
+    spots = spots.with_columns(pl.col("rack").cast(NAME))
+    frame = view.links.select("cable", "a_device", "b_device")
+    for end in ("a", "b"):
+        frame = frame.join(
+            spots.rename({c: f"{end}_{c}" for c in spots.columns}), on=f"{end}_device", maintain_order="left"
+        )
+    floor = sum((pl.col(f"a_{c}_mm") - pl.col(f"b_{c}_mm")).abs() for c in ("x", "y"))
+    rise = sum((pl.col(f"{e}_tray_height_mm") - pl.col(f"{e}_z_mm")).abs() for e in ("a", "b"))
+    inside = (pl.col("a_z_mm") - pl.col("b_z_mm")).abs()
+    way = pl.when(pl.col("a_rack") == pl.col("b_rack")).then(inside).otherwise(floor + rise + 2 * END_SLACK_MM)
+    ways = (
+        frame.group_by("cable").agg(way_mm=way.max())
+        if len(frame) != len(view.plan.cables)
+        else frame.select("cable", way_mm=way)
+    )
+    less = view.plan.cables.join(ways, on="cable").filter(pl.col("way_mm") > pl.min_horizontal("route_mm", "length_mm"))
+    less = less.filter(pl.col("length_mm") >= pl.col("route_mm"))
+    yield broken(
+        "cables that do not cover the way between their ends",
+        less,
+        "cable",
+        pl.format(
+            "{} m long, its ends are {} m apart by way of the trays",
+            pl.col("length_mm") / 1000,
+            pl.col("way_mm") / 1000,
+        ),
+        hint,
+    )
+
+
+def every_link_lies_in_a_cable(view: View) -> Iterator[Broken]:
+    """Every link has its cable, every cable carries the links that it says, and lies in one slice and one fabric.
+
+    Source: the cable schedule is what people pull by; a row too few is found when the hall is full.
+    What to do: report this, it is a fault of the design and not of the site file.
+    """
+    links, cables = view.links, view.plan.cables
+    hint = "cables and links of a plan must tell the same story"
+    bare = links.filter(pl.col("laid").is_null())
+    yield broken("links without a cable", bare, "link", pl.format("its cable {} is not in the plan", "cable"), hint)
+    held = links.group_by("cable").agg(n=pl.len(), fabrics=pl.col("fabric").unique().sort())
+    frame = cables.join(held, on="cable", how="left").with_columns(pl.col("n").fill_null(0))
+    off = frame.filter(pl.col("n") != pl.col("links"))
+    told = pl.format("should carry {} links, {} lie in it", "links", "n")
+    yield broken("cables with another number of links than they say", off, "cable", told, hint)
+    both = frame.filter(pl.col("fabrics") != pl.concat_list("fabric"))
+    told = pl.format("is of fabric {}, its links are of {}", "fabric", pl.col("fabrics").list.join(", "))
+    yield broken("cables with links of another fabric", both, "cable", told, hint)

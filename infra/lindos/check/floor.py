@@ -1,0 +1,117 @@
+"""Rules of the floor: racks on positions, devices in rack units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.check.rule import Broken, broken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lindos.check.view import View
+
+
+def devices_of_a_rack_do_not_overlap(view: View) -> Iterator[Broken]:
+    """No two devices of a rack take the same rack unit.
+
+    Source: EIA-310 rack units.
+    What to do: fewer devices in this rack, or products of other heights.
+    """
+    spans = view.plan.devices.select(
+        "device", "rack", low=pl.col("u").cast(pl.Int64), high=pl.col("u").cast(pl.Int64) + pl.col("height_u") - 1
+    )
+    spans = spans.sort("rack", "low", "high", "device").with_columns(
+        below=pl.col("high").cum_max().shift().over("rack"), other=pl.col("device").shift().over("rack")
+    )
+    clash = spans.filter(pl.col("low") <= pl.col("below"))
+    yield broken(
+        "devices that overlap with another in their rack",
+        clash,
+        "device",
+        pl.format("takes U{} to U{} of {}, but {} ends at U{}", "low", "high", "rack", "other", "below"),
+        "each rack unit holds one device",
+    )
+
+
+def every_device_fits_into_its_rack(view: View) -> Iterator[Broken]:
+    """Every device stands in a rack of the plan, between its lowest and highest rack unit, where the rack stands.
+
+    Source: EIA-310 rack units.
+    What to do: a higher rack (halls: rack_height_u), or fewer devices in it.
+    """
+    racks = view.plan.racks.select("rack", "x_mm", "y_mm", rack_u="height_u")
+    frame = view.plan.devices.join(racks, on="rack", how="left", suffix="_rack").with_columns(
+        top=pl.col("u").cast(pl.Int64) + pl.col("height_u") - 1
+    )
+    homeless = frame.filter(pl.col("rack_u").is_null())
+    hint = "every device stands in a rack of the plan and within its height"
+    yield broken("devices without a rack", homeless, "device", pl.format("no rack '{}' in the plan", "rack"), hint)
+    tall = frame.filter((pl.col("top") > pl.col("rack_u")) | (pl.col("u") < 1))
+    yield broken(
+        "devices that do not fit into their rack",
+        tall,
+        "device",
+        pl.format("takes U{} to U{} of a rack of {}", "u", "top", "rack_u"),
+        hint,
+    )
+    away = frame.filter((pl.col("x_mm") != pl.col("x_mm_rack")) | (pl.col("y_mm") != pl.col("y_mm_rack")))
+    yield broken(
+        "devices that are not where their rack is",
+        away,
+        "device",
+        pl.format("lies at {}, {} mm and its rack {} at {}, {} mm", "x_mm", "y_mm", "rack", "x_mm_rack", "y_mm_rack"),
+        hint,
+    )
+
+
+def a_position_holds_one_rack(view: View) -> Iterator[Broken]:
+    """No two racks stand on one position of a row.
+
+    Source: geometry; a placement that names a taken spot must not pass.
+    What to do: move one of them with `placement:`.
+    """
+    spot = ["hall", "row", "position"]
+    held = (
+        view.plan.racks.group_by(spot).agg(n=pl.len(), who=pl.col("rack").sort().str.join(", ")).filter(pl.col("n") > 1)
+    )
+    held = held.with_columns(subject=pl.format("{} position {}", "row", "position"))
+    yield broken(
+        "positions with several racks",
+        held,
+        "subject",
+        pl.format("{} racks stand here: {}", "n", "who"),
+        "move all but one of them (placement)",
+    )
+
+
+def every_rack_stands_in_the_grid_of_its_hall(view: View) -> Iterator[Broken]:
+    """Every rack stands in a row that its hall has, on a position that the row has.
+
+    Source: geometry.
+    What to do: give the hall more rows or longer ones, or move the rack with `placement:`.
+    """
+    rows = view.plan.rows.select("row", row_hall="hall")
+    widths = view.plan.halls.select("hall", "racks_per_row")
+    frame = view.plan.racks.join(rows, on="row", how="left").join(widths, on="hall", how="left")
+    astray = frame.filter(
+        pl.col("row_hall").ne_missing(pl.col("hall"))
+        | pl.col("racks_per_row").is_null()
+        | (pl.col("position") < 1)
+        | (pl.col("position") > pl.col("racks_per_row"))
+    )
+    yield broken(
+        "racks outside the grid of their hall",
+        astray,
+        "rack",
+        pl.format(
+            "stands in row {} on position {}, hall {} has {} positions a row",
+            "row",
+            "position",
+            "hall",
+            pl.col("racks_per_row").cast(pl.String).fill_null("no"),
+        ),
+        "halls: more rows or racks_per_row",
+    )

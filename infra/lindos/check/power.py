@@ -1,0 +1,339 @@
+"""Rules of the power train: supplies and feeds, what survives the loss of a feed, what each part of it carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.check.rule import Broken, broken, cases, not_evaluated, one
+from lindos.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lindos.check.view import View
+
+SOURCES = ("utility", "generator")
+_HALF_A_WATT = 0.5
+"""Shares of a supply are fractions of a watt; sums of them are compared with this tolerance."""
+
+
+def _kw(watts: pl.Expr) -> pl.Expr:
+    """Watts -> kilowatts as text, one decimal."""
+    return (watts / 1000).round(1).cast(pl.String)
+
+
+def _spread(view: View) -> pl.DataFrame:
+    """Devices with cords: product, role, cords, and how many of them hang on each feed at least and at most (0 where
+    a feed of the site has none).
+    """
+    each = view.cords.group_by("device", "feed").agg(n=pl.len())
+    frame = each.group_by("device").agg(
+        cords=pl.col("n").sum(),
+        on=pl.col("feed").sort().str.join(", "),
+        feeds=pl.len(),
+        low=pl.col("n").min(),
+        high=pl.col("n").max(),
+    )
+    return frame.join(view.plan.devices.select("device", "product", "kind"), on="device")
+
+
+def every_power_supply_has_one_cord(view: View) -> Iterator[Broken]:
+    """Every power supply of every device has a cord, into a rack PDU of the device's own rack and of the cord's feed.
+
+    Source: the power schedule is what people plug by, and what a lost feed takes down follows from it.
+    What to do: report this, cords follow from the supplies of the product.
+    """
+    hint = "one cord a supply, into a PDU of the rack that the device stands in"
+    cords = view.plan.power_connections.group_by("device").agg(cords=pl.len())
+    frame = view.plan.loads.join(cords, on="device", how="full", coalesce=True).with_columns(
+        pl.col("cords", "psus").fill_null(0)
+    )
+    off = frame.filter(pl.col("cords") != pl.col("psus"))
+    yield broken(
+        "devices with another number of cords than power supplies",
+        off,
+        "device",
+        pl.format("{} power supplies, {} cords", "psus", "cords"),
+        hint,
+    )
+    pdus = view.plan.power_nodes.filter(pl.col("kind") == "rack_pdu").select(
+        pdu="power_node", pdu_rack="rack", pdu_feed="feed"
+    )
+    home = view.plan.devices.select("device", "rack")
+    wrong = view.plan.power_connections.join(home, on="device", how="left").join(pdus, on="pdu", how="left")
+    wrong = wrong.filter(pl.col("pdu_rack").ne_missing(pl.col("rack")) | pl.col("pdu_feed").ne_missing(pl.col("feed")))
+    wrong = wrong.with_columns(subject=pl.format("{} psu {}", "device", "psu"))
+    yield broken(
+        "cords into a PDU of another rack or feed",
+        wrong,
+        "subject",
+        pl.format(
+            "of rack {} and feed {}, its PDU {} is of rack {} and feed {}",
+            "rack",
+            "feed",
+            "pdu",
+            pl.col("pdu_rack").fill_null("none"),
+            pl.col("pdu_feed").fill_null("none"),
+        ),
+        hint,
+    )
+
+
+def power_supplies_of_a_device_spread_over_the_feeds(view: View) -> Iterator[Broken]:
+    """The power supplies of a device are shared out over the feeds as evenly as their number allows.
+
+    PSU redundancy is not feed redundancy: supplies that hang on one feed go down together.
+    Source: arithmetic of redundancy: what hangs on one feed is lost with it.
+    What to do: spread the cords; a device with one supply hangs on one feed, whatever is done.
+    """
+    feeds = len(view.feeds)
+    frame = _spread(view)
+    least = pl.min_horizontal("cords", pl.lit(feeds))
+    bunched = frame.filter(
+        (pl.col("feeds") < least)
+        | (pl.col("high") - pl.when(pl.col("feeds") < feeds).then(0).otherwise(pl.col("low")) > 1)
+    ).filter(pl.col("cords") > 1)
+    yield broken(
+        "devices whose power supplies crowd on a feed",
+        bunched,
+        "device",
+        pl.format(
+            f"{{}} of {feeds} feeds ({{}}) have its {{}} power supplies, one of them {{}}",
+            "feeds",
+            "on",
+            "cords",
+            "high",
+        ),
+        "share the supplies out over all feeds",
+    )
+    if feeds == 1:
+        yield Broken(
+            Severity.WARNING,
+            "sites",
+            one(view.plan.site, f"the only feed is '{view.feeds[0]}': its loss takes everything down"),
+            "power: feeds: [a, b], if the site is to survive the loss of one",
+        )
+
+
+def a_switch_hangs_on_two_feeds(view: View) -> Iterator[Broken]:
+    """No switch has all its power supplies on one feed.
+
+    A node that goes down takes its own GPUs; a leaf takes a rail of a whole unit, and a spine a share of a pod.
+    Source: training halls run 2N on network, storage and pumps, and N or N+1 on nodes (practice of the trade).
+    What to do: take a switch with two supplies and plug them into different feeds.
+    """
+    if len(view.feeds) == 1:
+        yield not_evaluated(
+            "sites", one(view.plan.site, "has one feed, so no switch can hang on two"), "power: feeds: [a, b]"
+        )
+        return
+    alone = _spread(view).filter((pl.col("kind") == "switch") & (pl.col("feeds") == 1))
+    yield broken(
+        "switches on one feed",
+        alone,
+        "device",
+        pl.format("{} of {} power supplies on feed {}", "cords", "cords", "on"),
+        "plug the supplies of a switch into different feeds",
+    )
+
+
+def a_device_survives_the_loss_of_any_feed(view: View) -> Iterator[Broken]:
+    """After the loss of any one feed the power supplies that are left carry the device.
+
+    They carry it when as many are left as the maker says are needed. Where their ratings together stay below the
+    nameplate all the same, the device runs on throttled: an XE9680 on three of six supplies clamps its GPUs to a
+    quarter of their clocks. Where neither number nor rating is known, this is not evaluated.
+    Source: a DGX H100 (six of 3.3 kW, 4+2, user guide) on two feeds keeps three: 9.9 kW of 10.2 kW.
+    What to do: three feeds, more or larger supplies, or accept that the loss of a feed stops these devices.
+    """
+    if len(view.feeds) == 1:
+        yield not_evaluated(
+            "sites", one(view.plan.site, "has one feed, and nothing survives its loss"), "power: feeds: [a, b]"
+        )
+        return
+    alive = view.cords.group_by("device", "feed").agg(lost=pl.len())
+    worst = alive.sort("lost", "feed", descending=[True, False]).unique("device", keep="first", maintain_order=True)
+    frame = view.plan.loads.join(worst, on="device").join(view.plan.devices.select("device", "product"), on="device")
+    frame = frame.with_columns(left=pl.col("psus").cast(pl.Int64) - pl.col("lost").cast(pl.Int64))
+    frame = frame.with_columns(left_w=pl.col("left") * pl.col("psu_rating_w"))
+    unknown = frame.filter(pl.col("psus_needed").is_null() & pl.col("psu_rating_w").is_null()).group_by("product").len()
+    yield not_evaluated(
+        "products without facts of their power supplies",
+        cases(
+            unknown,
+            "product",
+            pl.format("neither how many supplies are needed nor their rating is known, for {} devices", "len"),
+        ),
+        "give it in the site file: assumptions: - {product: NAME, facts: {psu: {needed: ...}}, reason: ...}",
+    )
+    dead = (
+        (pl.col("left") < pl.col("psus_needed"))
+        .fill_null(pl.col("left_w") < pl.col("nameplate_w"))
+        .fill_null(value=False)
+    )
+    told = pl.format(
+        "feed {} lost: {} of {} power supplies are left{}, it needs {}",
+        "feed",
+        "left",
+        "psus",
+        pl.when(pl.col("left_w").is_not_null())
+        .then(pl.format(" ({} kW)", _kw(pl.col("left_w"))))
+        .otherwise(pl.lit("")),
+        pl.when(pl.col("psus_needed").is_not_null())
+        .then(pl.format("{}", "psus_needed"))
+        .otherwise(pl.format("{} kW", _kw(pl.col("nameplate_w")))),
+    )
+    yield broken(
+        "devices that go down with a feed",
+        frame.filter(dead),
+        "device",
+        told,
+        "more feeds, or more or larger power supplies",
+    )
+    slow = frame.filter(~dead & (pl.col("left_w") < pl.col("nameplate_w")))
+    yield Broken(
+        Severity.WARNING,
+        "devices that run throttled after the loss of a feed",
+        cases(
+            slow,
+            "device",
+            pl.format(
+                "feed {} lost: {} of {} power supplies carry {} kW of {} kW nameplate, so it runs on throttled",
+                "feed",
+                "left",
+                "psus",
+                _kw(pl.col("left_w")),
+                _kw(pl.col("nameplate_w")),
+            ),
+        ),
+        "larger power supplies or a third feed keep full clocks through the loss of one",
+    )
+
+
+def _overloaded(view: View, kinds: list[str], what: str, hint: str) -> Iterator[Broken]:
+    """Parts of these kinds that carry more than they may, each in its worst case."""
+    frame = view.carried.filter(pl.col("kind").is_in(kinds), pl.col("load_w") > pl.col("capacity_w") + _HALF_A_WATT)
+    worst = frame.sort("load_w", "lost", descending=[True, False]).unique(
+        "power_node", keep="first", maintain_order=True
+    )
+    when = (
+        pl.when(pl.col("lost").is_null())
+        .then(pl.lit("with all feeds on"))
+        .otherwise(pl.format("with feed {} lost", "lost"))
+    )
+    yield broken(
+        what,
+        worst,
+        "power_node",
+        pl.format("carries {} kW {}, it may carry {} kW", _kw(pl.col("load_w")), when, _kw(pl.col("capacity_w"))),
+        hint,
+    )
+
+
+def a_rack_pdu_carries_its_rack_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
+    """No rack PDU carries more than 80 % of its breaker, with all feeds on and after the loss of any one.
+
+    When a feed is lost, each device draws all its nameplate through the supplies that are left.
+    Source: NEC 210.20(A), loads of three hours and more; usable watts of three phases = sqrt(3) V A 0.8.
+    What to do: larger PDUs, more of them on a feed, or fewer nodes a rack.
+    """
+    yield from _overloaded(
+        view, ["rack_pdu"], "rack PDUs over what they may carry", "power: chain: rack_pdu: more amps, or more per_feed"
+    )
+
+
+def a_busway_carries_its_racks_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
+    """No busway carries more than 80 % of its rating, with all feeds on and after the loss of any one.
+
+    Source: NEC 215.3, loads of three hours and more; usable watts of three phases = sqrt(3) V A 0.8.
+    What to do: a larger busway, or lighter racks side by side.
+    """
+    yield from _overloaded(view, ["busway"], "busways over what they may carry", "power: chain: busway: more amps")
+
+
+def boards_and_transformers_carry_a_hall_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
+    """No board, transformer or substation carries more than it may, with all feeds on and after the loss of any one.
+
+    Source: 2N arithmetic: each side at 50 %, and alone at 100 % after one loss.
+    What to do: larger transformers, or more halls of fewer racks.
+    """
+    yield from _overloaded(
+        view,
+        ["board", "transformer", "substation"],
+        "boards, transformers or substations over what they may carry",
+        "power: chain: a larger transformer_kva",
+    )
+
+
+def every_cord_leads_back_to_a_source(view: View) -> Iterator[Broken]:
+    """From every rack PDU the train leads up to a utility or generator, through one part at each level of one feed.
+
+    Source: the train of plan/feed.py: source, substation, transformer, board, busway, rack PDU.
+    What to do: report this, the tree follows from hall, row and position.
+    """
+    hint = "each part of the train has one parent of its own feed, up to the sources"
+    nodes = view.plan.power_nodes.select("power_node", "kind", "feed")
+    edges = view.plan.power_edges.join(
+        nodes.rename({"power_node": "parent", "kind": "parent_kind", "feed": "parent_feed"}), on="parent", how="left"
+    )
+    parents = edges.group_by(power_node="child").agg(
+        trunk=(~pl.col("parent_kind").is_in(SOURCES)).sum(),
+        source=pl.col("parent_kind").is_in(SOURCES).sum(),
+        above=pl.col("parent_feed").first(),
+    )
+    frame = (
+        nodes.filter(~pl.col("kind").is_in(SOURCES))
+        .join(parents, on="power_node", how="left")
+        .with_columns(pl.col("trunk", "source").fill_null(0))
+    )
+    top = pl.col("kind") == "substation"
+    loose = frame.filter(
+        pl.when(top)
+        .then((pl.col("source") == 0) | (pl.col("trunk") != 0))
+        .otherwise((pl.col("trunk") != 1) | (pl.col("source") != 0))
+    )
+    yield broken(
+        "parts of the power train that hang on no parent or on several",
+        loose,
+        "power_node",
+        pl.format("a {} with {} parents in the train and {} sources", "kind", "trunk", "source"),
+        hint,
+    )
+    crossed = frame.filter(~top & (pl.col("trunk") == 1) & (pl.col("above") != pl.col("feed")))
+    yield broken(
+        "parts of the power train on another feed than their parent",
+        crossed,
+        "power_node",
+        pl.format("of feed {}, its parent is of feed {}", "feed", "above"),
+        hint,
+    )
+
+
+def sources_carry_the_nameplate_load(view: View) -> Iterator[Broken]:
+    """All sources together, without the spare machines, carry the nameplate of everything that draws power.
+
+    This compares what the site will have in the end; what may run on which day is for the schedule to say. Losses
+    and what the building itself draws come on top.
+    Source: firm capacity counts no machine that is held back.
+    What to do: more sources, or fewer GPUs until they are there.
+    """
+    load = int(view.plan.loads["nameplate_w"].sum())
+    have = view.plan.power_nodes.filter(pl.col("kind").is_in(SOURCES))
+    firm, note = int(have["capacity_w"].sum()), " (spare machines counted in, the site file is not at hand)"
+    if view.spec is not None:
+        firm = round(sum(s.mw * max(0, s.count - s.spare) for s in view.spec.power.sources) * 1e6)
+        note = ""
+    if load > firm:
+        short = (load - firm) / 1e6
+        yield Broken(
+            Severity.WARNING,
+            "sites",
+            one(
+                view.plan.site,
+                f"draws {load / 1e6:,.3f} MW nameplate, all sources give {firm / 1e6:,.3f} MW{note}: "
+                f"{short:,.3f} MW short",
+            ),
+            "power: sources: more of them; until then the schedule has to hold back GPUs",
+        )

@@ -1,0 +1,202 @@
+"""A plan as the rules look at it: its tables, and the joins that several rules share, made once.
+
+Names of devices and ports are categorical here, and a port is one number (`at`): a hundred thousand GPUs have a
+million ends of links and addresses, and joins over pairs of strings would take most of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.catalogue import Catalogue, load_catalogue
+from lindos.spec.load import assumed_products
+
+if TYPE_CHECKING:
+    from lindos.plan.tables import Plan
+    from lindos.spec.model import Spec
+
+LONGEST_TRAIN = 8
+"""Levels from rack PDU to substation, with room; a tree with a loop ends here."""
+NAME = pl.Categorical
+
+
+def number(address: pl.Expr) -> pl.Expr:
+    """Dotted quads -> numbers; null where the text is none."""
+    part = address.str.split_exact(".", 3).struct
+    a, b, c, d = (part.field(f"field_{i}").cast(pl.Int64, strict=False) for i in range(4))
+    return a * 2**24 + b * 2**16 + c * 2**8 + d
+
+
+def at(device: str, port: str) -> pl.Expr:
+    """Two columns of names -> one number for a port, the same in all frames of this process."""
+    return pl.col(device).to_physical().cast(pl.UInt64) * 2**32 + pl.col(port).to_physical().cast(pl.UInt64)
+
+
+def port_name(end: str = "") -> pl.Expr:
+    """Columns `device` and `port` (or `a_device`, `a_port`) -> device:port."""
+    return pl.format("{}:{}", pl.col(f"{end}device").cast(pl.String), pl.col(f"{end}port").cast(pl.String))
+
+
+@dataclass(frozen=True)
+class View:
+    """The plan and, where it is at hand, the site file: what was asked for is written there only."""
+
+    plan: Plan
+    spec: Spec | None = None
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Products, with the assumptions of the site where the site file is at hand."""
+        return load_catalogue(assumed_products(self.spec) if self.spec else None)
+
+    @cached_property
+    def devices(self) -> pl.DataFrame:
+        """The devices of the plan, by categorical name."""
+        return self.plan.devices.with_columns(pl.col("device").cast(NAME))
+
+    @cached_property
+    def switches(self) -> pl.DataFrame:
+        """Switches by coordinates: device, fabric, role, unit, asn, `nth` (number in its pod, unit or group) and
+        `home`: pod of a spine, group of a core.
+        """
+        name = pl.col("device").cast(pl.String)
+        frame = self.devices.filter(pl.col("kind") == "switch").select(
+            "device",
+            "fabric",
+            "role",
+            "unit",
+            nth=name.str.extract(r"(\d+)$").cast(pl.Int64),
+            home=pl.when(pl.col("role") != "leaf").then(name.str.extract(r"-([pg]\d+)-(?:spine|core)\d+$")),
+        )
+        asns = self.plan.asns.with_columns(pl.col("device").cast(NAME))
+        return frame.join(asns, on="device", how="left", maintain_order="left")
+
+    @cached_property
+    def links(self) -> pl.DataFrame:
+        """The links of the plan with the medium and optics of their cable (null where the plan lacks the cable), and
+        `a_at`, `b_at` for the ports at both ends.
+        """
+        frame = self.plan.links.with_columns(pl.col("a_device", "a_port", "b_device", "b_port").cast(NAME))
+        cables = self.plan.cables.select("cable", "medium", "a_part", "b_part", laid=pl.lit(value=True))
+        return frame.join(cables, on="cable", how="left", maintain_order="left").with_columns(
+            a_at=at("a_device", "a_port"), b_at=at("b_device", "b_port")
+        )
+
+    @cached_property
+    def between_switches(self) -> pl.DataFrame:
+        """Links between switches with the number, home and ASN of both ends: a_nth, a_home, a_asn, b_nth, ..."""
+        frame = self.links.filter(pl.col("tier") != "node_leaf")
+        facts = self.switches.select("device", "nth", "home", "asn")
+        for end in ("a", "b"):
+            mine = facts.rename({c: f"{end}_{c}" for c in facts.columns})
+            frame = frame.join(mine, on=f"{end}_device", how="left", maintain_order="left")
+        return frame
+
+    @cached_property
+    def rail_links(self) -> pl.DataFrame:
+        """Links of rail NICs: link, rail, node and its unit, leaf with its unit and number in it, whether it is one."""
+        links = self.links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf")
+        frame = links.select("link", "rail", "a_port", node="a_device", leaf="b_device")
+        nodes = self.devices.select("unit", node="device")
+        leaves = self.devices.select(
+            leaf="device",
+            on_leaf=(pl.col("role") == "leaf") & (pl.col("fabric") == "rdma"),
+            leaf_unit="unit",
+            leaf_nth=pl.col("device").cast(pl.String).str.extract(r"leaf(\d+)$").cast(pl.Int64),
+        )
+        return frame.join(nodes, on="node", how="left", maintain_order="left").join(
+            leaves, on="leaf", how="left", maintain_order="left"
+        )
+
+    @cached_property
+    def ports(self) -> pl.DataFrame:
+        """The ports of the plan with `at`, and `socket`: one number for a cage of a device."""
+        frame = self.plan.ports.with_columns(pl.col("device", "port", "form").cast(NAME))
+        socket = pl.col("device").to_physical().cast(pl.UInt64) * 2**20 + pl.col("cage").cast(pl.UInt64)
+        return frame.with_columns(at=at("device", "port"), socket=socket)
+
+    @cached_property
+    def ends(self) -> pl.DataFrame:
+        """Both ends of every link: device, port, at, link, rate_gbps, medium, part, and the cage, lane groups, form
+        and socket of the port (null where the plan lacks the port).
+        """
+        both = pl.concat(
+            self.links.select(
+                "link", "rate_gbps", "medium", device=f"{e}_device", port=f"{e}_port", at=f"{e}_at", part=f"{e}_part"
+            )
+            for e in ("a", "b")
+        )
+        cages = self.ports.select("at", "cage", "lane_group", "lane_groups", "form", "socket")
+        if len(both) == len(cages) and both["at"].equals(cages["at"]):
+            return pl.concat([both, cages.drop("at")], how="horizontal")  # as a plan lists them: no need to search
+        return both.join(cages, on="at", how="left", maintain_order="left")
+
+    @cached_property
+    def addresses(self) -> pl.DataFrame:
+        """Addresses with `ip`, `first` and `last` of their prefix and `gate`, the gateway, as numbers, and `at`."""
+        size = pl.lit(2, dtype=pl.Int64).pow(32 - pl.col("prefix_len").cast(pl.Int64))
+        return (
+            self.plan.addresses.lazy()
+            .with_columns(pl.col("device", "port").cast(NAME))
+            .with_columns(
+                ip=number(pl.col("address")), gate=number(pl.col("gateway")), size=size, at=at("device", "port")
+            )
+            .with_columns(first=pl.col("ip") // pl.col("size") * pl.col("size"))
+            .with_columns(last=pl.col("first") + pl.col("size") - 1)
+            .drop("size")
+            .collect()
+        )
+
+    @cached_property
+    def addressed_links(self) -> pl.DataFrame:
+        """Links with address, first of prefix and length of both ends (a_ip, a_first, a_prefix_len, b_...), null
+        where there is none; `managed` links end on a bridge of their access switch, which has one address for all.
+        """
+        place = self.addresses.select("at", "ip", "first", "prefix_len").unique("at", keep="first")
+        managed = (pl.col("fabric") == "oob") & (pl.col("tier") == "node_leaf")
+        frame = self.links.with_columns(
+            managed=managed, b_place=pl.when(managed).then(pl.lit("br-oob").cast(NAME)).otherwise("b_port")
+        )
+        frame = frame.with_columns(b_at=at("b_device", "b_place"))
+        for end in ("a", "b"):
+            mine = place.rename({c: f"{end}_{c}" for c in place.columns})
+            frame = frame.join(mine, on=f"{end}_at", how="left", maintain_order="left")
+        return frame
+
+    @cached_property
+    def feeds(self) -> list[str]:
+        """Feeds of the power tree, in order."""
+        return self.plan.power_nodes["feed"].drop_nulls().unique().sort().to_list()
+
+    @cached_property
+    def cords(self) -> pl.DataFrame:
+        """Every cord with what its device draws: device, psu, pdu, feed, nameplate_w, psus, psu_rating_w, ..."""
+        cords = self.plan.power_connections.drop("slice")
+        draws = self.plan.loads.drop("typical_w", "liquid_w")
+        return cords.join(draws, on="device", how="left", maintain_order="left")
+
+    @cached_property
+    def carried(self) -> pl.DataFrame:
+        """Every part of the power train between sources and devices with its load, when all is well and after the
+        loss of each feed: power_node, kind, feed, capacity_w, lost (null: none), load_w.
+
+        A device shares its nameplate among the supplies that are left; without any it draws nothing.
+        """
+        nodes = self.plan.power_nodes.filter(pl.col("feed").is_not_null())
+        parts = nodes.select("power_node", "kind", "feed", "capacity_w")
+        edges = self.plan.power_edges.join(parts.select(parent="power_node"), on="parent", how="semi")
+        out = []
+        for lost in [None, *(self.feeds if len(self.feeds) > 1 else [])]:
+            alive = self.cords if lost is None else self.cords.filter(pl.col("feed") != lost)
+            level = alive.with_columns(w=pl.col("nameplate_w") / pl.len().over("device"))
+            level = level.group_by(power_node="pdu").agg(pl.col("w").sum())
+            for _ in range(LONGEST_TRAIN):
+                out.append(level.with_columns(lost=pl.lit(lost, dtype=pl.String)))
+                up = level.join(edges, left_on="power_node", right_on="child")
+                level = up.group_by(power_node="parent").agg(pl.col("w").sum())
+        loads = pl.concat(out).group_by("power_node", "lost").agg(load_w=pl.col("w").sum())
+        return loads.join(parts, on="power_node")
