@@ -2,23 +2,40 @@
 
 Units stand in the names: `_w` W, `_kw` kW, `_kg` kg, `_mm` mm, `_m` m, `_gb` GB, `_gbs` GB/s, `gbps` Gb/s.
 `power_w_max` is the provisioning number, `power_w_typical` what was measured or is typical under training.
+Values are read strictly: 8 is a number, '8' is not, and neither is true.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Watts = Annotated[float, Field(ge=0, le=1_000_000)]
+Kind = Literal["gpu", "cpu", "node", "rack", "switch", "cdu", "storage", "service", "source", "optic", "copper"]
+
+Watts = Annotated[float, Field(gt=0, le=1_000_000)]
+Kilograms = Annotated[float, Field(gt=0, le=20_000)]
+Metres = Annotated[float, Field(gt=0, le=10_000)]
+Gigabytes = Annotated[float, Field(gt=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Units = Annotated[int, Field(ge=1, le=60)]
 Gbps = Annotated[int, Field(ge=1, le=3200)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
+Rate = Annotated[str, Field(pattern=r"^[1-8]x[0-9]{1,4}G$")]
+PortSpeeds = dict[Gbps, Annotated[int, Field(ge=1, le=100_000)]]
+LENIENT = Field(strict=False)
+"""For tuples: YAML knows lists only. What stands in them is read as strictly as the rest."""
 
 
 class _Facts(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
+
+
+class PsuOption(_Facts):
+    """The other number of power supplies that the device is sold with."""
+
+    count: Annotated[int, Field(ge=1, le=64)]
+    needed: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class Psu(_Facts):
@@ -29,15 +46,42 @@ class Psu(_Facts):
     needed: Annotated[int, Field(ge=1, le=64)] | None = None
     min_to_boot: Count | None = None
     fault_tolerant: bool | None = None
-    options_w: tuple[int, ...] | None = None
+    options_w: Annotated[tuple[Watts, ...], LENIENT] | None = None
+    option: PsuOption | None = None
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Self:
+        for name, number in (("needed", self.needed), ("min_to_boot", self.min_to_boot)):
+            if number is not None and number > self.count:
+                message = f"{name} is {number}, but the count of power supplies is {self.count}"
+                raise ValueError(message)
+        return self
 
 
 class Nics(_Facts):
-    """Network ports of one purpose; `cage` is the form of the socket on the host side."""
+    """Network ports of one purpose; `cage` is the form of the socket on the host side, `model` the card.
 
-    count: Annotated[int, Field(ge=0, le=64)]
+    `cages` is given where a socket carries several ports, `cards` where a card does.
+    """
+
+    count: Annotated[int, Field(ge=0, le=256)]
     gbps: Gbps | None = None
     cage: Name | None = None
+    cages: Count | None = None
+    cards: Count | None = None
+    model: Name | None = None
+
+
+class PcieSlots(_Facts):
+    """The PCIe slots of a server: numbers as on the chassis, `cpu1` and `cpu2` the slots of each socket."""
+
+    count: Count
+    gen: Annotated[int, Field(ge=1, le=8)] | None = None
+    lanes: Annotated[int, Field(ge=1, le=32)] | None = None
+    ids: Name | None = None
+    cpu1: Name | None = None
+    cpu2: Name | None = None
+    high_power: Annotated[tuple[Count, ...], LENIENT] | None = None
 
 
 class Cages(_Facts):
@@ -62,9 +106,10 @@ class Rj45(_Facts):
 
 
 class RackUnits(_Facts):
-    """Heights in a rack: of the CDU, and the gap (manifold, blank) above each node."""
+    """Heights in a rack: of all its nodes, of the CDU, and the gap (manifold, blank) above each node."""
 
     height: Units | None = None
+    nodes: Units | None = None
     cdu: Count | None = None
     gap: Count | None = None
 
@@ -99,8 +144,8 @@ class Node(_Facts):
     vendor: Name | None = None
     u_height: Units | None = None
     u_height_liquid: Units | None = None
-    depth_mm: float | None = None
-    weight_kg: float | None = None
+    depth_mm: Annotated[float, Field(gt=0, le=3000)] | None = None
+    weight_kg: Kilograms | None = None
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
     power_w_intensive: Watts | None = None
@@ -110,13 +155,17 @@ class Node(_Facts):
     gpu: Name | None = None
     nics_ew: Nics | None = None
     nics_ns: Nics | None = None
+    network_tbps_total: Annotated[float, Field(gt=0, le=1000)] | None = None
     host_mgmt_ports: Count | None = None
+    host_mgmt_gbps: Gbps | None = None
     bmc_ports: Count | None = None
+    bmc_gbps: Gbps | None = None
+    pcie_slots: PcieSlots | None = None
     nvme_bays: Count | None = None
+    fans: dict[str, Count] | None = None
     cooling: Literal["air", "dlc"] | None = None
     liquid_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
-    gpu_numa: dict[str, int] | None = None
-    network_tbps_total: float | None = None
+    gpu_numa: dict[str, Count] | None = None
 
 
 class Rack(_Facts):
@@ -134,7 +183,7 @@ class Rack(_Facts):
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
     power_shelves: PowerShelves | None = None
-    weight_kg: float | None = None
+    weight_kg: Kilograms | None = None
     tray_power_w_min: Watts | None = None
     tray_power_w_max: Watts | None = None
     ew_nics: Nics | None = None
@@ -142,25 +191,30 @@ class Rack(_Facts):
 
 
 class Switch(_Facts):
-    """A switch. `max_logical` maps a port speed in Gb/s to the number of ports at that speed."""
+    """A switch. `max_logical` maps a port speed in Gb/s to the number of ports at that speed.
+
+    `breakouts` are the ways to split a cage, `no_breakouts` those that its ASIC cannot do.
+    """
 
     vendor: Name | None = None
     u_height: Units | None = None
     asic: Name | None = None
     cages: Cages | None = None
-    extra_ports: tuple[ExtraPorts, ...] | None = None
+    extra_ports: Annotated[tuple[ExtraPorts, ...], LENIENT] | None = None
     rj45: Rj45 | None = None
-    max_logical: dict[int, int] | None = None
+    max_logical: PortSpeeds | None = None
+    breakouts: Annotated[tuple[Rate, ...], LENIENT] | None = None
+    no_breakouts: Annotated[tuple[Rate, ...], LENIENT] | None = None
     power_w_typical: Watts | None = None
     power_w_max: Watts | None = None
     psu: Psu | None = None
     mgmt_ports: Count | None = None
-    buffer_bytes: int | None = None
-    weight_kg: float | None = None
+    buffer_bytes: Annotated[int, Field(gt=0, le=10**12)] | None = None
+    weight_kg: Kilograms | None = None
     cooling: Literal["air", "liquid"] | None = None
     managed: bool | None = None
     sonic_platform: Name | None = None
-    sonic_hwskus: tuple[str, ...] | None = None
+    sonic_hwskus: Annotated[tuple[Name, ...], LENIENT] | None = None
 
 
 class Cdu(_Facts):
@@ -170,8 +224,8 @@ class Cdu(_Facts):
     u_height: Units | None = None
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
-    cooling_kw: float | None = None
-    weight_kg: float | None = None
+    cooling_kw: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    weight_kg: Kilograms | None = None
     psu: Psu | None = None
 
 
@@ -180,10 +234,10 @@ class StorageNode(_Facts):
 
     u_height: Units | None = None
     power_w_max: Watts | None = None
-    weight_kg: float | None = None
-    ports: dict[int, int] | None = None
-    read_gbs: float | None = None
-    write_gbs: float | None = None
+    weight_kg: Kilograms | None = None
+    ports: PortSpeeds | None = None
+    read_gbs: Gigabytes | None = None
+    write_gbs: Gigabytes | None = None
 
 
 class ServiceNode(_Facts):
@@ -199,35 +253,35 @@ class ServiceNode(_Facts):
 class Source(_Facts):
     """A generator or a battery."""
 
-    power_mw: float | None = None
-    energy_mwh: float | None = None
+    power_mw: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    energy_mwh: Annotated[float, Field(gt=0, le=100_000)] | None = None
 
 
 class Optic(_Facts):
     """A transceiver. `rate` is links x Gb/s a link, as sold: 2x400G. Only equal `standard`s speak with each other."""
 
     form: Name | None = None
-    rate: Annotated[str, Field(pattern=r"^[1-8]x[0-9]+G$")] | None = None
+    rate: Rate | None = None
     medium: Literal["SM", "MM"] | None = None
     standard: Literal["SR", "DR", "FR4", "LR4"] | None = None
     connector: Name | None = None
-    max_m: float | None = None
-    om3_m: float | None = None
+    max_m: Metres | None = None
+    om3_m: Metres | None = None
     use: Name | None = None
     power_w: Watts | None = None
 
 
 class Copper(_Facts):
-    """A copper cable with its ends; `ends` as the vendor writes them, A-B or A-nxB for a splitter."""
+    """A copper cable with its ends: one of form `a_form` and rate `a_rate`, `b_count` of form `b_form`."""
 
     type: Literal["DAC", "ACC"] | None = None
     a_form: Name | None = None
     b_form: Name | None = None
-    a_rate: Annotated[str, Field(pattern=r"^[1-8]x[0-9]+G$")] | None = None
+    a_rate: Rate | None = None
     b_count: Count | None = None
-    max_m: float | None = None
-    flat_head_max_m: float | None = None
-    lengths_m: tuple[float, ...] | None = None
+    max_m: Metres | None = None
+    flat_head_max_m: Metres | None = None
+    lengths_m: Annotated[tuple[Metres, ...], LENIENT] | None = None
     use: Name | None = None
     fabric: Name | None = None
     power_w: Watts | None = None
@@ -235,7 +289,7 @@ class Copper(_Facts):
 
 Product = Gpu | Cpu | Node | Rack | Switch | Cdu | StorageNode | ServiceNode | Source | Optic | Copper
 
-KINDS: dict[str, type[Product]] = {
+KINDS: dict[Kind, type[Product]] = {
     "gpu": Gpu,
     "cpu": Cpu,
     "node": Node,
@@ -248,3 +302,9 @@ KINDS: dict[str, type[Product]] = {
     "optic": Optic,
     "copper": Copper,
 }
+
+REFERENCES: dict[Kind, dict[str, Kind]] = {
+    "node": {"gpu": "gpu"},
+    "rack": {"node": "node", "cdu": "cdu"},
+}
+"""Facts that are the name of another product: kind -> fact -> kind of what it names."""

@@ -1,170 +1,272 @@
 """The site file, format 1: what there is and what is wanted, never what can be computed.
 
 Units stand in the keys. Everything is frozen; nothing here looks at two objects at once (that is a check) or opens
-a file.
+a file. Values are read strictly: 8 is a number, '8' is text, 8.0 is no whole number, true is neither.
+The JSON schema beside the site files is generated from here, and an editor shows the descriptions.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic_core import PydanticCustomError
 
+from lindos.catalogue.products import LENIENT, Kind
+
+if TYPE_CHECKING:
+    from lindos.errors import Place
+
+FORMAT = 1
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _day(value: object) -> date:
+    """A day as it is written -> the day. YAML 1.2 knows no dates: they arrive as text."""
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not DAY.fullmatch(value):
+        raise PydanticCustomError("day", "expected a day")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("no_such_day", "there is no such day") from None
+
+
 Name = Annotated[str, Field(pattern=NAME, max_length=24)]
-ProductName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+ProductName = Annotated[str, Field(min_length=1, max_length=60)]
+NewProductName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 Gpus = Annotated[int, Field(ge=1, le=10_000_000)]
-Metres = Annotated[float, Field(gt=0, le=2_000)]
+Gbps = Annotated[int, Field(ge=1, le=3_200, description="Gb/s of one port.")]
+Volts = Annotated[int, Field(ge=100, le=1_000, description="Volts, line to line.")]
+Oversubscription = Annotated[
+    float, Field(ge=0.25, le=64, description="Down capacity of a leaf by its up capacity; 1 does not block.")
+]
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        defer_build=True,
+        validate_by_alias=True,
+    )
 
 
 class Unit(_Section):
     """The smallest set of nodes with complete rails that can train, in racks."""
 
-    racks: Annotated[int, Field(ge=1, le=256)]
+    racks: Annotated[int, Field(ge=1, le=256, description="Racks of one unit.")]
 
 
 class Fleet(_Section):
     """Nodes of one kind that were bought together. Fleets stand in order of arrival; a site grows by appending."""
 
-    name: Name
-    node: ProductName
-    rack: ProductName
-    gpus: Gpus
-    unit: Unit
-    rails: Annotated[int, Field(ge=1, le=8)] = 8
+    name: Annotated[Name, Field(description="A name of your own for these nodes.")]
+    node: Annotated[ProductName, Field(description="Product name of the node.")]
+    rack: Annotated[ProductName, Field(description="Product name of the rack that the nodes arrive in.")]
+    gpus: Annotated[Gpus, Field(description="GPUs bought; a whole number of nodes.")]
+    unit: Annotated[Unit, Field(description="The smallest set of racks that can train: {racks: 8}.")]
+    rails: Annotated[int, Field(ge=1, le=8, description="Rails of a node: its east-west NICs.")] = 8
 
 
 class Services(_Section):
     """Servers without GPUs that run the site."""
 
-    product: ProductName
-    control: Annotated[int, Field(ge=1, le=16)] = 1
+    product: Annotated[ProductName, Field(description="Product name of the server.")]
+    control: Annotated[int, Field(ge=1, le=16, description="Control hosts.")] = 1
 
 
 class Compute(_Section):
-    fleets: Annotated[tuple[Fleet, ...], Field(min_length=1, max_length=64)]
-    services: Services | None = None
+    """What the site computes with, and the servers that run it."""
+
+    fleets: Annotated[
+        tuple[Fleet, ...],
+        LENIENT,
+        Field(min_length=1, max_length=64, description="The nodes, in order of arrival."),
+    ]
+    services: Annotated[Services | None, Field(description="Servers without GPUs that run the site.")] = None
 
 
 class Hall(_Section):
     """A data hall and its grid of rack positions; rows run along x, halls stand side by side along y."""
 
-    name: Name
-    rows: Annotated[int, Field(ge=1, le=1_000)]
-    racks_per_row: Annotated[int, Field(ge=1, le=1_000)]
-    rack_pitch_m: Annotated[float, Field(gt=0.3, le=3)] = 0.75
-    row_pitch_m: Annotated[float, Field(gt=1, le=20)] = 3.0
-    tray_height_m: Annotated[float, Field(gt=1, le=20)] = 3.0
-    rack_height_u: Annotated[int, Field(ge=10, le=60)] = 48
-    gap_m: Annotated[float, Field(ge=0, le=2_000)] = 4.0
+    name: Annotated[Name, Field(description="A name of your own for this hall.")]
+    rows: Annotated[int, Field(ge=1, le=1_000, description="Rows of racks.")]
+    racks_per_row: Annotated[int, Field(ge=1, le=1_000, description="Rack positions of a row.")]
+    rack_pitch_m: Annotated[float, Field(gt=0.3, le=3, description="Metres from one rack to the next in a row.")] = 0.75
+    row_pitch_m: Annotated[float, Field(gt=1, le=20, description="Metres from one row to the next.")] = 3.0
+    tray_height_m: Annotated[
+        float, Field(gt=1, le=20, description="Height of the cable trays over the floor, in metres.")
+    ] = 3.0
+    rack_height_u: Annotated[int, Field(ge=10, le=60, description="Height of the racks, in rack units.")] = 48
+    gap_m: Annotated[float, Field(ge=0, le=2_000, description="Metres to the next hall.")] = 4.0
 
 
 class Placement(_Section):
     """An exception: this rack stands there. Rows and positions count from 1."""
 
-    rack: Annotated[str, Field(min_length=1, max_length=80)]
-    hall: Name
-    row: Annotated[int, Field(ge=1, le=1_000)]
-    position: Annotated[int, Field(ge=1, le=1_000)]
+    rack: Annotated[str, Field(min_length=1, max_length=80, description="Name of the rack in the plan.")]
+    hall: Annotated[Name, Field(description="Name of the hall where it stands.")]
+    row: Annotated[int, Field(ge=1, le=1_000, description="Row of the hall, from 1.")]
+    position: Annotated[int, Field(ge=1, le=1_000, description="Position in the row, from 1.")]
 
 
 class PowerSource(_Section):
     """Where power comes from, from which day on. `count` machines of `mw` each, `spare` of them held back."""
 
-    name: Name
-    kind: Literal["utility", "generator"]
-    mw: Annotated[float, Field(gt=0, le=10_000)]
-    count: Annotated[int, Field(ge=1, le=1_000)] = 1
-    spare: Annotated[int, Field(ge=0, le=1_000)] = 0
-    start: Annotated[date | None, Field(alias="from")] = None
+    name: Annotated[Name, Field(description="A name of your own for this source.")]
+    kind: Annotated[Literal["utility", "generator"], Field(description="utility or generator.")]
+    mw: Annotated[float, Field(gt=0, le=10_000, description="Megawatts of one machine or connection.")]
+    count: Annotated[int, Field(ge=1, le=1_000, description="Machines of this kind.")] = 1
+    spare: Annotated[int, Field(ge=0, le=1_000, description="Machines held back.")] = 0
+    start: Annotated[Day | None, Field(alias="from", description="First day on which it delivers: 2024-06-01.")] = None
 
 
 class RackPdu(_Section):
     """Three-phase rack PDUs: line-to-line volts, breaker amps, how many a rack has on each feed."""
 
-    volts: Annotated[int, Field(ge=100, le=1_000)] = 415
-    amps: Annotated[int, Field(ge=10, le=250)] = 60
-    per_feed: Annotated[int, Field(ge=1, le=8)] = 2
+    volts: Volts = 415
+    amps: Annotated[int, Field(ge=10, le=250, description="Amps of the breaker.")] = 60
+    per_feed: Annotated[int, Field(ge=1, le=8, description="Rack PDUs of a rack on each feed.")] = 2
 
 
 class Busway(_Section):
-    volts: Annotated[int, Field(ge=100, le=1_000)] = 415
-    amps: Annotated[int, Field(ge=50, le=6_300)] = 1_600
+    """The three-phase busways over the rows."""
+
+    volts: Volts = 415
+    amps: Annotated[int, Field(ge=50, le=6_300, description="Amps that a busway carries.")] = 1_600
 
 
 class Chain(_Section):
     """The power train from the site's substation to the rack PDUs: sizes of the repeated parts."""
 
-    transformer_kva: Annotated[int, Field(ge=10, le=100_000)] = 3_000
-    power_factor: Annotated[float, Field(gt=0.5, le=1)] = 0.99
-    busway: Busway = Busway()
-    rack_pdu: RackPdu = RackPdu()
+    transformer_kva: Annotated[int, Field(ge=10, le=100_000, description="kVA of one transformer.")] = 3_000
+    power_factor: Annotated[float, Field(gt=0.5, le=1, description="Real power by apparent power of the load.")] = 0.99
+    busway: Annotated[Busway, Field(description="The busways over the rows.")] = Busway()
+    rack_pdu: Annotated[RackPdu, Field(description="The PDUs in the racks.")] = RackPdu()
 
 
 class Power(_Section):
-    sources: Annotated[tuple[PowerSource, ...], Field(min_length=1, max_length=64)]
-    feeds: Annotated[tuple[Name, ...], Field(min_length=1, max_length=4)] = ("a", "b")
-    chain: Chain = Chain()
+    """Where power comes from and how it reaches the racks."""
+
+    sources: Annotated[
+        tuple[PowerSource, ...],
+        LENIENT,
+        Field(min_length=1, max_length=64, description="Utility connections and generators, in order."),
+    ]
+    feeds: Annotated[
+        tuple[Name, ...],
+        LENIENT,
+        Field(min_length=1, max_length=4, description="Names of the feeds that reach every rack."),
+    ] = ("a", "b")
+    chain: Annotated[Chain, Field(description="Sizes of the repeated parts of the power train.")] = Chain()
 
 
 class RdmaFabric(_Section):
     """The rail-optimised training fabric. `oversubscription` is down capacity by up capacity of a leaf."""
 
-    switch: ProductName
-    port_gbps: Annotated[int, Field(ge=1, le=3_200)]
-    oversubscription: Annotated[float, Field(ge=0.25, le=64)] = 1
-    rails_per_leaf: Annotated[int, Field(ge=1, le=8)] = 1
+    switch: Annotated[ProductName, Field(description="Product name of its switches.")]
+    port_gbps: Gbps
+    oversubscription: Oversubscription = 1
+    rails_per_leaf: Annotated[int, Field(ge=1, le=8, description="Rails that share a leaf.")] = 1
 
 
 class FrontendFabric(_Section):
-    switch: ProductName
-    port_gbps: Annotated[int, Field(ge=1, le=3_200)]
-    oversubscription: Annotated[float, Field(ge=0.25, le=64)] = 4
+    """The network that users, storage and the internet come in by."""
+
+    switch: Annotated[ProductName, Field(description="Product name of its switches.")]
+    port_gbps: Gbps
+    oversubscription: Oversubscription = 4
 
 
 class OobFabric(_Section):
     """The management network: one access switch for so many racks, an aggregation layer where there are several."""
 
-    switch: ProductName
-    racks_per_switch: Annotated[int, Field(ge=1, le=48)] = 1
-    aggregation: ProductName | None = None
-    uplinks: Annotated[int, Field(ge=1, le=4)] = 2
+    switch: Annotated[ProductName, Field(description="Product name of the access switches.")]
+    racks_per_switch: Annotated[int, Field(ge=1, le=48, description="Racks that share an access switch.")] = 1
+    aggregation: Annotated[
+        ProductName | None, Field(description="Product name of the switches that join the access switches.")
+    ] = None
+    uplinks: Annotated[int, Field(ge=1, le=4, description="Uplinks of an access switch.")] = 2
 
 
 class Fabrics(_Section):
-    rdma: RdmaFabric
-    frontend: FrontendFabric
-    oob: OobFabric
+    """The networks of the site."""
+
+    rdma: Annotated[RdmaFabric, Field(description="The training fabric: {switch: ..., port_gbps: ...}.")]
+    frontend: Annotated[FrontendFabric, Field(description="The front-end network: {switch: ..., port_gbps: ...}.")]
+    oob: Annotated[OobFabric, Field(description="The management network: {switch: ...}.")]
 
 
 class Assumption(_Section):
     """Facts of a product that nobody published, or a product of this site alone, with the reason for each."""
 
-    product: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-    kind: Literal["gpu", "node", "rack", "switch", "cdu", "service", "optic", "copper"] | None = None
-    facts: dict[str, Any]
-    reason: Annotated[str, Field(min_length=10)]
+    product: Annotated[NewProductName, Field(description="Name of a product of the catalogue, or of one of your own.")]
+    kind: Annotated[Kind | None, Field(description="Kind of product; needed where the catalogue does not know it.")] = (
+        None
+    )
+    facts: Annotated[dict[str, Any], Field(min_length=1, description="The facts, under the names that its kind has.")]
+    reason: Annotated[str, Field(min_length=10, description="Why these values: for whoever reads them next.")]
+
+
+class Places:
+    """Where the site file speaks of each product. Equal to any other: two specs do not differ by where they stood."""
+
+    def __init__(self, places: dict[str, Place] | None = None) -> None:
+        self._places = places or {}
+
+    def of(self, product: str) -> Place | None:
+        return self._places.get(product)
+
+    def products(self) -> list[str]:
+        return list(self._places)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places)
+
+    def __hash__(self) -> int:
+        return 0
 
 
 class Spec(_Section):
     """One site. `grows_to` is what fabric, floor and addresses keep room for (default: today's GPUs)."""
 
-    lindos: Literal[1]
-    site: Name
-    grows_to: Gpus | None = None
-    compute: Compute
-    software: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Annotated[str, Field(min_length=1)]] = {}
-    halls: Annotated[tuple[Hall, ...], Field(min_length=1, max_length=256)]
-    placement: tuple[Placement, ...] = ()
-    power: Power
-    fabrics: Fabrics
-    assumptions: tuple[Assumption, ...] = ()
+    lindos: Annotated[int, Field(ge=FORMAT, le=FORMAT, description="Version of the format of this file: 1.")]
+    site: Annotated[Name, Field(description="Name of the site; every device's name begins with it.")]
+    grows_to: Annotated[Gpus | None, Field(description="GPUs that fabric, floor and addresses keep room for.")] = None
+    compute: Annotated[Compute, Field(description="The nodes: {fleets: [...]}.")]
+    software: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Annotated[str, Field(min_length=1)]],
+        Field(description="Versions that the nodes shall run, by the name of the software."),
+    ] = {}
+    halls: Annotated[
+        tuple[Hall, ...], LENIENT, Field(min_length=1, max_length=256, description="The data halls, in order.")
+    ]
+    placement: Annotated[
+        tuple[Placement, ...], LENIENT, Field(description="Exceptions: racks that stand elsewhere.")
+    ] = ()
+    power: Annotated[Power, Field(description="Sources, feeds and the power train: {sources: [...]}.")]
+    fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
+    assumptions: Annotated[
+        tuple[Assumption, ...],
+        LENIENT,
+        Field(max_length=512, description="Product facts that nobody published, each with its reason."),
+    ] = ()
+
+    _places: Places = PrivateAttr(default_factory=Places)
 
     @property
     def gpus(self) -> int:
         return sum(f.gpus for f in self.compute.fleets)
+
+    @property
+    def places(self) -> Places:
+        """Where the site file speaks of each product; empty where the spec was not read from a file."""
+        return self._places

@@ -1,0 +1,183 @@
+"""The names in a site file against each other and against the catalogue, read from its plain values.
+
+Plain values, because names can be wrong in a file whose numbers are wrong as well, and both are told at once.
+What is not even text is passed over here: the model tells of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from lindos.catalogue.load import Assumed, Catalogue, load_catalogue, not_a
+from lindos.catalogue.nearest import LONGEST, did_you_mean
+from lindos.catalogue.products import KINDS, REFERENCES
+from lindos.catalogue.wording import keys_of, section_at, shorten, show, unknown_key, word
+from lindos.spec.source import dotted
+from lindos.spec.values import WRONG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lindos.spec.source import Source, Steps
+
+MOST = 512
+"""Entries of a list that are looked at; the format allows no more of those with product names."""
+
+
+class Named(NamedTuple):
+    """A product name in the file."""
+
+    path: Steps
+    kind: str
+    name: str
+
+
+MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("compute", "fleets", "*", "node"), "node"),
+    (("compute", "fleets", "*", "rack"), "rack"),
+    (("compute", "services", "product"), "service"),
+    (("fabrics", "rdma", "switch"), "switch"),
+    (("fabrics", "frontend", "switch"), "switch"),
+    (("fabrics", "oob", "switch"), "switch"),
+    (("fabrics", "oob", "aggregation"), "switch"),
+)
+"""Where a product is named, and of which kind it has to be. '*' is any entry of a list."""
+
+DIFFERENT: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("compute", "fleets", "*", "name"), "each fleet needs a name of its own"),
+    (("halls", "*", "name"), "each hall needs a name of its own"),
+    (("power", "sources", "*", "name"), "each source needs a name of its own"),
+    (("power", "feeds", "*"), "each feed needs a name of its own"),
+    (("placement", "*", "rack"), "a rack stands in one place; keep one entry"),
+    (("assumptions", "*", "product"), "put all facts of a product into one entry"),
+)
+"""Where names have to differ, and what to do where two are the same."""
+
+
+def _words(raw: Any, pattern: tuple[str, ...], path: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """Plain values and a pattern -> path and text of every value that it leads to."""
+    if not pattern:
+        if isinstance(raw, str):
+            yield path, raw
+    elif pattern[0] == "*":
+        for i, value in enumerate(raw[:MOST] if isinstance(raw, list) else ()):
+            yield from _words(value, pattern[1:], (*path, i))
+    elif isinstance(raw, dict):
+        yield from _words(raw.get(pattern[0]), pattern[1:], (*path, pattern[0]))
+
+
+def mentions(raw: Any) -> list[Named]:
+    """Plain values -> every product that the file names, outside its assumptions."""
+    return [Named(p, kind, name) for pattern, kind in MENTIONS for p, name in _words(raw, pattern)]
+
+
+def _different(source: Source, raw: Any) -> None:
+    for pattern, hint in DIFFERENT:
+        first: dict[str, Steps] = {}
+        for path, name in _words(raw, pattern):
+            if name in first:
+                at = source.place(first[name])
+                source.add(path, f"'{shorten(name)}' stands in line {at.line} already, in {dotted(first[name])}", hint)
+            first.setdefault(name, path)
+
+
+def _halls(source: Source, raw: Any) -> None:
+    known = [name for _, name in _words(raw, ("halls", "*", "name"))]
+    for path, name in _words(raw, ("placement", "*", "hall")):
+        if known and name not in known:
+            source.add(
+                path,
+                f"there is no hall '{shorten(name)}'",
+                did_you_mean(name, known, f"the halls are: {', '.join(known[:8])}"),
+            )
+
+
+def _assumptions(raw: Any) -> list[tuple[Steps, str, str, Mapping[str, Any]]]:
+    """Plain values -> path, product, kind and facts of each assumption that has a product; the first of each."""
+    seen: set[str] = set()
+    out: list[tuple[Steps, str, str, Mapping[str, Any]]] = []
+    for path, name in _words(raw, ("assumptions", "*", "product")):
+        entry = raw["assumptions"][path[1]]
+        kind, facts = entry.get("kind"), entry.get("facts")
+        if name not in seen:
+            seen.add(name)
+            known = kind if isinstance(kind, str) and kind in KINDS else ""
+            out.append((path[:-1], name, known, facts if isinstance(facts, dict) else {}))
+    return out
+
+
+def _facts(source: Source, catalogue: Catalogue, at: Steps, kind: str, name: str, facts: Mapping[str, Any]) -> None:
+    """Facts that a file assumes against what can be known of their kind, and against the rest that is known."""
+    model = KINDS[kind]  # type: ignore[index]  # the caller knows it to be a kind
+    try:
+        model.model_validate(catalogue.facts(name))
+        errors: list[Any] = []
+    except ValidationError as err:
+        errors = err.errors()
+    for error in errors:
+        loc = error["loc"]
+        path: Steps = (*at, "facts", *(s for s in loc if s != "[key]"))
+        shown = show(error["input"], source.written.get(path))
+        if error["input"] is WRONG or not _stands_in(facts, loc):
+            continue
+        if error["type"] == "extra_forbidden":
+            said = unknown_key(loc[-1], keys_of(section_at(model, loc[:-1])), shown)
+            source.add(path, said.message.replace("unknown key", f"a {kind} has no fact"), said.hint, key=True)
+        elif error["type"] == "missing":
+            source.add(path, f"'{loc[-1]}' is missing", f"the catalogue does not know it of {name} either")
+        else:
+            key = loc[-1] == "[key]"
+            said = word(error, None if key else source.written.get(path))
+            source.add(path, said.message, said.hint, key=key)
+    for fact, other in REFERENCES.get(kind, {}).items():  # type: ignore[call-overload]  # as above
+        named = facts.get(fact)
+        if isinstance(named, str) and catalogue.kind(named) != other:
+            problem = not_a(catalogue, other, shorten(named))
+            source.add((*at, "facts", fact), problem.message, problem.hint)
+
+
+def _stands_in(facts: Any, loc: Steps) -> bool:
+    """Whether an error is about something that the file says, and not about the catalogue."""
+    for step in loc[:-1]:
+        if not isinstance(facts, dict) or step not in facts:
+            return isinstance(facts, list)
+        facts = facts[step]
+    return True
+
+
+def _products(source: Source, raw: Any, catalogue: Catalogue) -> None:
+    unknown: set[str] = set()
+    for path, name, said, facts in _assumptions(raw):
+        kind = catalogue.kind(name)
+        if not kind:
+            unknown.add(name)
+            if raw["assumptions"][path[1]].get("kind") is None:
+                near = did_you_mean(name, catalogue.names())
+                own = f"a product of your own needs a kind: {', '.join(KINDS)}"
+                source.add(
+                    (*path, "product"),
+                    f"the catalogue has no product '{shorten(name)}'",
+                    f"{near} {own[0].upper()}{own[1:]}" if near else own,
+                )
+            continue
+        if said and said != kind:
+            source.add(
+                (*path, "kind"),
+                f"'{shorten(name)}' is a {kind}, not a {said}",
+                "leave `kind` out for a product of the catalogue",
+            )
+        _facts(source, catalogue, path, kind, name, facts)
+    for path, kind, name in mentions(raw):
+        if name not in unknown and 0 < len(name) <= LONGEST and catalogue.kind(name) != kind:
+            problem = not_a(catalogue, kind, shorten(name))
+            source.add(path, problem.message, problem.hint)
+
+
+def check_names(source: Source, raw: Any) -> None:
+    """Plain values -> every name that is the same as another, or that nothing is called, noted in the source."""
+    _different(source, raw)
+    _halls(source, raw)
+    said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
+    _products(source, raw, load_catalogue(said))
