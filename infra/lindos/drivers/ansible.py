@@ -1,0 +1,251 @@
+"""A playbook and hosts in, what became of each host out: one run of ansible-playbook, under ansible-runner.
+
+Hosts are reached in the network namespace of the caller, as whom and with which key the inventory says. Of
+the environment one name counts here: LINDOS_SSH_KNOWN_HOSTS, a file of host keys; any other key is refused.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ansible_runner
+
+from lindos.errors import DriverError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MITOGEN_KNOWS = ((2, 10), (2, 20))
+"""Releases of ansible-core that the pinned Mitogen has code for, first and last."""
+
+_STATUS = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+    "runner_on_skipped": "skipped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What to run. `folder` holds ansible.cfg; `work` is a folder for the runner; `limit` names hosts."""
+
+    playbook: Path
+    inventories: tuple[Path, ...]
+    limit: tuple[str, ...]
+    folder: Path
+    work: Path
+    check: bool = False
+    tags: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    forks: int = 50
+    timeout_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One task on one host has ended: `ok`, `changed`, `failed`, `unreachable` or `skipped`."""
+
+    host: str
+    role: str
+    task: str
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def bad(self) -> bool:
+        return self.status in {"failed", "unreachable"}
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """What became of a host; `trouble` is the task that ended its run, if one did."""
+
+    host: str
+    tasks: int
+    changed: int
+    trouble: Event | None
+
+    @property
+    def ok(self) -> bool:
+        return self.trouble is None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayResult:
+    """An outcome for each host of the limit, in its order; by which strategy, and how long it took."""
+
+    hosts: tuple[HostOutcome, ...]
+    strategy: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How tasks reach hosts; `why` says why it is not Mitogen, where it is not."""
+
+    name: str
+    plugins: Path | None = None
+    why: str = ""
+
+
+def strategy() -> Strategy:
+    """-> Mitogen where it is installed and knows this ansible-core, else Ansible's own with the reason."""
+    found = importlib.util.find_spec("ansible_mitogen")
+    if found is None or not found.submodule_search_locations:
+        return Strategy("linear", why="Mitogen is not installed")
+    release = importlib.metadata.version("ansible-core")
+    core = tuple(int(part) for part in release.split(".")[:2])
+    if not MITOGEN_KNOWS[0] <= core <= MITOGEN_KNOWS[1]:
+        return Strategy("linear", why=f"Mitogen is not known to work with ansible-core {release}")
+    plugins = Path(found.submodule_search_locations[0]) / "plugins" / "strategy"
+    if not (plugins / "mitogen_linear.py").is_file():
+        return Strategy("linear", why=f"{plugins} holds no mitogen_linear")
+    return Strategy("mitogen_linear", plugins)
+
+
+def play(request: Play, tell: Callable[[Event], None], how: Strategy | None = None) -> PlayResult:
+    """A Play -> PlayResult; `tell` hears of each task on each host as it ends.
+
+    A host that fails is an outcome. DriverError where the run as a whole did not happen: a playbook that does
+    not parse, a timeout.
+    """
+    how = how or strategy()
+    begin = time.monotonic()
+    listener = _Listener(tell)
+    request.work.mkdir(parents=True, exist_ok=True)
+    limit = request.work / "limit"
+    limit.write_text("".join(f"{host}\n" for host in request.limit))
+    done = ansible_runner.run(
+        private_data_dir=str(request.work),
+        project_dir=str(request.folder),
+        playbook=str(request.playbook),
+        inventory=[str(path) for path in request.inventories],
+        limit=f"@{limit}",
+        extravars=dict(request.variables),
+        cmdline="--check --diff" if request.check else None,
+        tags=",".join(request.tags) or None,
+        forks=request.forks,
+        envvars=_environment(request.folder, how),
+        settings={"job_timeout": request.timeout_s, "idle_timeout": 0, "suppress_ansible_output": True},
+        event_handler=listener,
+        quiet=True,
+        suppress_env_files=True,
+        rotate_artifacts=20,
+    )
+    outcomes = tuple(listener.outcome(host) for host in request.limit)
+    if done.status in {"timeout", "canceled"} or (done.rc != 0 and not listener.troubled):
+        raise DriverError(
+            "ansible",
+            f"run {request.playbook.name} on {len(request.limit)} hosts",
+            _last_words(done, listener),
+            retryable=done.status == "timeout",
+            hint=f"all it said is in {Path(done.config.artifact_dir) / 'stdout'}",
+        )
+    return PlayResult(outcomes, how.name, time.monotonic() - begin)
+
+
+class _Listener:
+    """Takes ansible-runner's events and keeps what is needed of each host."""
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._tasks: Counter[str] = Counter()
+        self._changed: Counter[str] = Counter()
+        self._trouble: dict[str, Event] = {}
+        self.errors: list[str] = []
+
+    def __call__(self, record: dict[str, Any]) -> bool:
+        """An event -> whether ansible-runner should keep it as a file, which it never should."""
+        kind = record.get("event", "")
+        if kind in _STATUS:
+            self._hear(_event(kind, record["event_data"]))
+        elif kind in {"verbose", "error", "warning"} and "ERROR" in (said := record.get("stdout", "")):
+            self.errors.append(said)
+        return False
+
+    def _hear(self, event: Event) -> None:
+        self._tasks[event.host] += event.status != "skipped"
+        self._changed[event.host] += event.status == "changed"
+        if event.bad:
+            self._trouble.setdefault(event.host, event)
+        self._tell(event)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether a host is to blame."""
+        return bool(self._trouble)
+
+    def outcome(self, host: str) -> HostOutcome:
+        """Host -> its outcome; one that no task ran on is in trouble."""
+        trouble = self._trouble.get(host)
+        if trouble is None and not self._tasks[host]:
+            trouble = Event(host, "", "", "unreachable", "no play of this playbook names it, or the run ended before")
+        return HostOutcome(host, self._tasks[host], self._changed[host], trouble)
+
+
+def _event(kind: str, data: dict[str, Any]) -> Event:
+    result = data.get("res") or {}
+    status = _STATUS[kind]
+    if status == "failed" and data.get("ignore_errors"):
+        status = "ok"
+    if status == "ok" and result.get("changed"):
+        status = "changed"
+    reason = _reason(result) if status in {"failed", "unreachable"} else ""
+    return Event(
+        data["host"],
+        data.get("role") or "",
+        data.get("task") or "",
+        status,
+        reason,
+        data.get("duration") or 0.0,
+    )
+
+
+def _reason(result: dict[str, Any]) -> str:
+    """Result of a failed task -> what it said, on one line; of a loop, what its first failed item said."""
+    for item in result.get("results", ()):
+        if item.get("failed"):
+            label = item.get("_ansible_item_label", item.get("item"))
+            return f"{label}: {_reason(item)}" if isinstance(label, str | int) else _reason(item)
+    said = str(result.get("msg") or "").strip()
+    if result.get("argument_errors"):
+        said = "; ".join(map(str, result["argument_errors"]))
+    if said in {"", "non-zero return code", "MODULE FAILURE"}:
+        said = str(result.get("stderr") or result.get("stdout") or result.get("module_stderr") or said).strip()
+    return " ".join(said.split())[:500] or "it did not say why"
+
+
+def _environment(folder: Path, how: Strategy) -> dict[str, str]:
+    environment = {
+        # The ansible-playbook of this installation comes first.
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_STRATEGY": how.name,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+    }
+    if how.plugins is not None:
+        environment["ANSIBLE_STRATEGY_PLUGINS"] = str(how.plugins)
+    if known_hosts := os.environ.get("LINDOS_SSH_KNOWN_HOSTS"):
+        environment["ANSIBLE_HOST_KEY_CHECKING"] = "True"
+        environment["ANSIBLE_SSH_COMMON_ARGS"] = f"-o UserKnownHostsFile={known_hosts}"
+    return environment
+
+
+def _last_words(done: Any, listener: _Listener) -> str:
+    if done.status == "timeout":
+        return "it took too long and was stopped"
+    if listener.errors:
+        return " ".join(listener.errors[0].split())[:500]
+    said = [line for line in done.stdout.read().splitlines() if line.strip()]
+    return f"{done.status}: {said[-1] if said else 'it said nothing'}"

@@ -1,0 +1,14 @@
+"""Switch operating systems by name. To add one: a module here with the four verbs, and a line in NOSES."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lindos.drivers.nos import frr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lindos.drivers.nos.verbs import Nos
+
+NOSES: Mapping[str, Nos] = {"frr": frr.Frr()}
