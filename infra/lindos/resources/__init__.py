@@ -1,0 +1,1 @@
+"""The plan as Pulumi resources: components that declare them, and the provider that makes them so."""

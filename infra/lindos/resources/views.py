@@ -1,0 +1,215 @@
+"""Plan -> what each resource is declared with: one row a resource, its columns the inputs of the kind.
+
+Decides nothing. Sums are taken over integers, so that the last digit is the same on every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from lindos.emit.switches import switches
+from lindos.resources.built import folder_of
+
+if TYPE_CHECKING:
+    import dataframely as dy
+
+    from lindos.plan import Plan
+    from lindos.plan.tables import Addresses, Devices, Links
+
+Row = dict[str, Any]
+
+TRAIN = ("transformer", "board", "busway", "rack_pdu")
+"""Stages of a hall's power train, from the feed down."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """What the site's own stack declares."""
+
+    site: str
+    digest: str
+    halls: tuple[Row, ...]
+    feeds: tuple[Row, ...]
+    fabrics: tuple[Row, ...]
+    slices: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceView:
+    """What the stack of one slice declares; `digest` is the slice's own."""
+
+    name: str
+    digest: str
+    nodes: tuple[Row, ...]
+    switches: tuple[Row, ...]
+
+
+def site_view(plan: Plan) -> SiteView:
+    """Plan -> what the site's own stack declares."""
+    return SiteView(plan.site, plan.digest, halls(plan), feeds(plan), fabrics(plan), slices(plan))
+
+
+def slice_view(plan: Plan, name: str, destroy: str) -> SliceView:
+    """Plan, a slice and what a deletion does to a node -> what the slice's stack declares. KeyError if unknown."""
+    found = plan.slices.filter(pl.col("slice") == name)
+    if found.is_empty():
+        raise KeyError(name)
+    mine = narrow(plan, name)
+    return SliceView(name, found["digest"][0], _nodes(mine, destroy), _switches(mine, found["digest"][0]))
+
+
+def halls(plan: Plan) -> tuple[Row, ...]:
+    """Plan -> a row a hall."""
+    devices = plan.devices.join(plan.racks.select("rack", "hall"), on="rack").join(plan.loads, on="device")
+    drawn = devices.group_by("hall").agg(
+        nameplate_kw=_thousands("nameplate_w"),
+        typical_kw=_thousands("typical_w"),
+        liquid_kw=_thousands("liquid_w"),
+    )
+    standing = plan.racks.group_by("hall").agg(racks=pl.len(), nodes=_sum("nodes"), gpus=_sum("gpus"))
+    cooled = plan.cooling_nodes.join(plan.racks.select("rack", "hall"), on="rack").group_by("hall")
+    frame = plan.halls.select("hall", "rows", positions=pl.col("rows").cast(pl.Int64) * pl.col("racks_per_row"))
+    for part in (standing, drawn, cooled.agg(cooling_kw=_thousands("capacity_w"))):
+        frame = frame.join(part, on="hall", how="left", maintain_order="left")
+    return _rows(frame.fill_null(0))
+
+
+def feeds(plan: Plan) -> tuple[Row, ...]:
+    """Plan -> a row a hall and power feed."""
+    shares = _shares(plan).join(plan.devices.select("device", "rack"), on="device")
+    shares = shares.join(plan.racks.select("rack", "hall"), on="rack")
+    hung = shares.group_by("hall", "feed").agg(
+        racks=pl.col("rack").n_unique(),
+        cords=_sum("cords"),
+        nameplate_kw=_thousands("nameplate_w"),
+        typical_kw=_thousands("typical_w"),
+    )
+    train = plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(TRAIN)).group_by("hall", "feed", "kind")
+    stages = train.agg(capacity=_thousands("capacity_w"), parts=pl.len()).rows(named=True)
+    rows = []
+    for row in hung.sort("hall", "feed").rows(named=True):
+        mine = {s["kind"]: s for s in stages if (s["hall"], s["feed"]) == (row["hall"], row["feed"])}
+        side = row.pop("feed")
+        train_row = {
+            "capacity_kw": {k: mine[k]["capacity"] for k in TRAIN if k in mine},
+            "parts": {k: mine[k]["parts"] for k in TRAIN if k in mine},
+        }
+        rows.append({"feed": f"{row['hall']}-feed-{side}", "side": side, **row, **train_row})
+    return tuple(rows)
+
+
+def fabrics(plan: Plan) -> tuple[Row, ...]:
+    """Plan -> a row a fabric."""
+    boxes = plan.devices.filter(pl.col("kind") == "switch")
+    tiers = plan.links.select("cable", "tier").unique("cable", keep="first", maintain_order=True)
+    cables = plan.cables.join(tiers, on="cable", how="left", maintain_order="left")
+    counted = {
+        "switches": _count(boxes, "role", pl.len()),
+        "links": _count(plan.links, "tier", pl.len()),
+        "cables": _count(cables, "tier", pl.len()),
+        "cable_m": _count(cables, "tier", _thousands("length_mm")),
+        "parts": _count(cables, "part", pl.len()),
+    }
+    names = sorted(set(plan.links["fabric"].unique()) | set(boxes["fabric"].drop_nulls().unique()))
+    return tuple({"fabric": n, **{key: of.get(n, {}) for key, of in counted.items()}} for n in names)
+
+
+def slices(plan: Plan) -> tuple[Row, ...]:
+    """Plan -> a row a slice."""
+    lengths = plan.cables.group_by("slice").agg(cable_m=_thousands("length_mm"))
+    stands = plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack")
+    rows_of = stands.group_by("slice").agg(pl.col("row").unique().sort().alias("rows"))
+    shares = _shares(plan).join(plan.devices.select("device", "slice"), on="device")
+    fed = shares.group_by("slice", "feed").agg(kw=_thousands("nameplate_w")).sort("slice", "feed")
+    feeds_kw: dict[str, dict[str, float]] = {}
+    for slice_, feed, kw in fed.iter_rows():
+        feeds_kw.setdefault(slice_, {})[feed] = kw
+    frame = plan.slices.join(lengths, on="slice", how="left", maintain_order="left")
+    frame = frame.join(rows_of, on="slice", how="left", maintain_order="left").with_columns(
+        pl.col("cable_m").fill_null(0.0), nameplate_kw=_kilo("nameplate_w")
+    )
+    rows = _rows(frame.drop("nameplate_w"))
+    return tuple({**row, "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows)
+
+
+def narrow(plan: Plan, name: str) -> Plan:
+    """Plan -> the same with the devices of one slice, the links that touch them, and addresses of both."""
+    devices = plan.devices.filter(pl.col("slice") == name)
+    mine = devices["device"].implode()
+    links = plan.links.filter(pl.col("a_device").is_in(mine) | pl.col("b_device").is_in(mine))
+    near = pl.concat([devices["device"], links["a_device"], links["b_device"]]).unique().implode()
+    return replace(
+        plan,
+        devices=cast("dy.DataFrame[Devices]", devices),
+        links=cast("dy.DataFrame[Links]", links),
+        addresses=cast("dy.DataFrame[Addresses]", plan.addresses.filter(pl.col("device").is_in(near))),
+    )
+
+
+def _nodes(mine: Plan, destroy: str) -> tuple[Row, ...]:
+    bmcs = mine.addresses.filter(pl.col("purpose") == "bmc").select("device", bmc="address")
+    nodes = mine.devices.filter(pl.col("kind") == "node").join(bmcs, on="device", maintain_order="left")
+    frame = nodes.select("device", "bmc", "vendor", "product", "rack", "u")
+    return _rows(frame.with_columns(power=pl.lit("on"), on_destroy=pl.lit(destroy)))
+
+
+def _switches(mine: Plan, digest: str) -> tuple[Row, ...]:
+    """A row a switch. One without a management port of its own is managed through the bridge that it is."""
+    spots = mine.addresses.filter(
+        (pl.col("purpose") == "mgmt") | ((pl.col("purpose") == "gateway") & (pl.col("port") == "br-oob"))
+    )
+    spots = spots.sort("device", "purpose", descending=[False, True]).unique("device", keep="first")
+    boxes = mine.devices.filter(pl.col("kind") == "switch").join(
+        spots.select("device", "address"), on="device", maintain_order="left"
+    )
+    files: dict[str, dict[str, str]] = {}
+    for artefact in switches(mine, {}):
+        _, device, name = artefact.path.split("/")
+        files.setdefault(device, {})[name] = sha256(artefact.data).hexdigest()
+    return tuple(
+        {
+            **row,
+            "nos": "frr",
+            "folder": folder_of(mine.site, row["device"]),
+            "files": dict(sorted(files[row["device"]].items())),
+            "digest": digest,
+        }
+        for row in _rows(boxes.select("device", "address", "product", "rack", "u"))
+    )
+
+
+def _shares(plan: Plan) -> pl.DataFrame:
+    """Plan -> a row a device and feed: its cords there, and its watts shared out by cords. All integers."""
+    cords = plan.power_connections.group_by("device", "feed").agg(cords=pl.len().cast(pl.Int64))
+    cords = cords.with_columns(all_cords=pl.col("cords").sum().over("device")).join(plan.loads, on="device")
+    shared = [pl.col(w) * pl.col("cords") // pl.col("all_cords") for w in ("nameplate_w", "typical_w")]
+    return cords.select("device", "feed", "cords", *shared)
+
+
+def _count(frame: pl.DataFrame, by: str, what: pl.Expr) -> dict[str, dict[str, Any]]:
+    """Rows of fabrics -> fabric -> value of `by` -> what is counted."""
+    counted = frame.group_by("fabric", by).agg(what.alias("n")).with_columns(pl.col(by).cast(pl.String))
+    out: dict[str, dict[str, Any]] = {}
+    for fabric, key, n in counted.drop_nulls().sort("fabric", by).iter_rows():
+        out.setdefault(fabric, {})[key] = n
+    return out
+
+
+def _sum(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Int64).sum()
+
+
+def _kilo(column: str) -> pl.Expr:
+    return (pl.col(column) / 1000).round(1)
+
+
+def _thousands(column: str) -> pl.Expr:
+    return (pl.col(column).sum() / 1000).round(1)
+
+
+def _rows(frame: pl.DataFrame) -> tuple[Row, ...]:
+    return tuple({k: v for k, v in row.items() if v is not None} for row in frame.rows(named=True))
