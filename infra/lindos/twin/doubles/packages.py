@@ -1,0 +1,196 @@
+"""Which packages there are, at which versions, and what is in them.
+
+Names are those of the vendor's packages for Ubuntu servers, versions are releases that the vendor published.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from lindos.twin.doubles.archive import Entry, Package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DRIVERS = ("570.124.06", "570.133.20", "570.172.08", "580.65.06")
+"""Three releases of a branch, to move to, to come from and to be wrong with, and one of the next branch."""
+
+NCCLS = ("2.26.2-1+cuda12.8", "2.27.3-1+cuda12.9")
+TOOLS_VERSION = "1.0-1"
+
+TOOLS = {
+    "nvidia-smi": "nvidia_smi",
+    "ibdev2netdev": "ibdev2netdev",
+    "mlxconfig": "mlxconfig",
+    "mlnx_qos": "mlnx_qos",
+    "cma_roce_tos": "cma_roce_tos",
+}
+"""Command -> module of `tools` that answers."""
+
+DAEMONS = ("nvidia-persistenced", "nv-fabricmanager")
+LIBRARIES = ("libnccl.so.2",)
+
+BASE = "lindos-twin-doubles"
+HOME = "/usr/lib/python3/dist-packages/lindos_doubles"
+STATE = "/usr/lib/lindos-twin"
+
+_PERSISTENCED = """\
+[Unit]
+Description=NVIDIA Persistence Daemon (Lindos twin double)
+
+[Service]
+Type=exec
+RuntimeDirectory=nvidia-persistenced
+ExecStart=/usr/bin/nvidia-persistenced --verbose
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_FABRIC_MANAGER = """\
+[Unit]
+Description=NVIDIA fabric manager service (Lindos twin double)
+
+[Service]
+Type=forking
+RuntimeDirectory=nvidia-fabricmanager
+PIDFile=/run/nvidia-fabricmanager/nv-fabricmanager.pid
+ExecStart=/usr/bin/nv-fabricmanager -c /usr/share/nvidia/nvswitch/fabricmanager.cfg
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_RELOAD = """\
+#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+"""
+
+
+def packages() -> Iterator[Package]:
+    """-> every package of the repository."""
+    yield _base()
+    for version in DRIVERS:
+        yield from _driver(version)
+    for version in NCCLS:
+        yield _nccl(version)
+    yield _tools("mft", "NVIDIA firmware tools", ("mlxconfig",))
+    yield _tools("mlnx-tools", "NVIDIA network tools", ("ibdev2netdev", "mlnx_qos", "cma_roce_tos"))
+
+
+def _base() -> Package:
+    doubled = {
+        "note": "These are doubles of the Lindos twin: what they say was never measured.",
+        "tools": sorted([*TOOLS, *DAEMONS]),
+        "libraries": sorted(LIBRARIES),
+        "hardware": "/etc/lindos-twin/hardware.json",
+    }
+    modules = {
+        f"{HOME}/{source.name}": Entry(source.read_bytes())
+        for source in resources.files("lindos.twin.doubles.tools").iterdir()
+        if source.name.endswith(".py")
+    }
+    marker = Entry((json.dumps(doubled, indent=1) + "\n").encode())
+    return Package(
+        BASE,
+        TOOLS_VERSION,
+        "what the doubles share",
+        architecture="all",
+        fields={"Depends": "python3"},
+        entries={"/usr/share/lindos-twin/doubled.json": marker, **modules},
+    )
+
+
+def _driver(version: str) -> Iterator[Package]:
+    """A driver release -> kernel modules, compute utilities, user tools, fabric manager."""
+    branch = version.partition(".")[0]
+    shipped = f"{version}-0ubuntu1"
+
+    def package(stem: str, summary: str, entries: dict[str, Entry], scripts: dict[str, str] | None = None) -> Package:
+        # Two branches of one package do not live side by side; the newer takes the older's place.
+        kind = stem.replace("BRANCH-", "").removesuffix("-BRANCH")
+        fields = {
+            "Depends": BASE,
+            "Provides": f"{kind}-any",
+            "Conflicts": f"{kind}-any",
+            "Replaces": f"{kind}-any",
+        }
+        return Package(stem.replace("BRANCH", branch), shipped, summary, "amd64", fields, entries, scripts or {})
+
+    yield package(
+        "nvidia-headless-BRANCH-server-open",
+        "NVIDIA open kernel modules",
+        {f"{STATE}/kernel-module": _line(version)},
+    )
+    yield package(
+        "nvidia-compute-utils-BRANCH-server",
+        "NVIDIA compute utilities",
+        {
+            "/usr/bin/nvidia-persistenced": _script("nvidia-persistenced.sh"),
+            "/usr/lib/systemd/system/nvidia-persistenced.service": Entry(_PERSISTENCED.encode()),
+        },
+        {"postinst": _RELOAD},
+    )
+    yield package(
+        "nvidia-utils-BRANCH-server",
+        "NVIDIA user tools",
+        {"/usr/bin/nvidia-smi": _launcher("nvidia-smi"), f"{STATE}/nvml": _line(version)},
+    )
+    yield package(
+        "nvidia-fabricmanager-BRANCH",
+        "NVIDIA fabric manager",
+        {
+            "/usr/bin/nv-fabricmanager": _script("nv-fabricmanager.sh"),
+            "/usr/share/nvidia/nvswitch/fabricmanager.cfg": Entry(b"# Lindos twin double, read by none.\n"),
+            "/usr/lib/systemd/system/nvidia-fabricmanager.service": Entry(_FABRIC_MANAGER.encode()),
+            f"{STATE}/fabric-manager": _line(version),
+        },
+        {"postinst": _RELOAD},
+    )
+
+
+def _nccl(version: str) -> Package:
+    release = version.partition("-")[0]
+    folder = "/usr/lib/x86_64-linux-gnu"
+    return Package(
+        "libnccl2",
+        version,
+        "NVIDIA collectives library",
+        fields={"Depends": BASE},
+        entries={
+            f"{folder}/libnccl.so.{release}": Entry(f"Lindos twin double of libnccl {release}\n".encode()),
+            f"{folder}/libnccl.so.2": Entry(link=f"libnccl.so.{release}", mode=0o777),
+        },
+    )
+
+
+def _tools(name: str, summary: str, commands: tuple[str, ...]) -> Package:
+    return Package(
+        name,
+        TOOLS_VERSION,
+        summary,
+        fields={"Depends": BASE},
+        entries={f"/usr/bin/{command}": _launcher(command) for command in commands},
+    )
+
+
+def _launcher(command: str) -> Entry:
+    text = (
+        "#!/usr/bin/python3\n"
+        f"# Lindos twin double of {command}.\n"
+        f"from lindos_doubles.{TOOLS[command]} import main\n\n"
+        "raise SystemExit(main())\n"
+    )
+    return Entry(text.encode(), 0o755)
+
+
+def _script(name: str) -> Entry:
+    return Entry((resources.files("lindos.twin.doubles.tools") / name).read_bytes(), 0o755)
+
+
+def _line(text: str) -> Entry:
+    return Entry(f"{text}\n".encode())

@@ -1,0 +1,143 @@
+"""A node and what is broken in it -> the hardware its doubles and its BMC speak of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from lindos.twin.hall import End
+from lindos.twin.wiring import BMC_PORT, mac
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lindos.twin.hall import Device
+
+OOB_PORTS = frozenset({"mgmt0", BMC_PORT})
+
+_LETTERS = "0123456789ABCDEFGHJKLMNPQRSTVWXYZ"
+_IDS = uuid.UUID("6b6b5d0e-3f0f-5a55-9d1b-6c1f3d2f9a11")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU on its baseboard; `index` is that of its slot, so a lost one leaves a gap.
+
+    `report` is what `nvidia-smi` is to say of it in place of the truth, by query field.
+    """
+
+    index: int
+    model: str
+    uuid: str
+    serial: str
+    pci: str
+    report: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A NIC port; `hca` counts as the kernel would, rails first; `rail` is None where it is not on a rail."""
+
+    name: str
+    hca: str | None
+    rail: int | None
+    pci: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What `/etc/lindos-twin/hardware.json` holds, for the doubles of the vendors' tools.
+
+    `serial` is what the label and the operating system say (Dell's service tag); `board_serial` is what Redfish calls
+    SerialNumber, which on a Dell is another one.
+    """
+
+    vendor: str
+    product: str
+    serial: str
+    board_serial: str
+    uuid: str
+    gpus: tuple[Gpu, ...]
+    nics: tuple[Nic, ...]
+    note: str = "double"
+
+
+def hardware(
+    device: Device, ports: tuple[str, ...], lost_gpus: frozenset[int] = frozenset(), driver_version: str | None = None
+) -> Hardware:
+    """A node, its cabled ports and its faults -> its Hardware, the same every time."""
+    label, dell = serial_of(device), device.vendor == "dell"
+    return Hardware(
+        vendor=device.vendor,
+        product=device.product,
+        serial=label,
+        board_serial="CN" + serial(f"{device.name} board", 14) if dell else label,
+        uuid=str(uuid.uuid5(_IDS, device.name)),
+        gpus=tuple(
+            Gpu(
+                index=index,
+                model=product,
+                uuid=f"GPU-{uuid.uuid5(_IDS, f'{device.name} gpu {index}')}",
+                serial=str(1_650_000_000_000 + _number(f"{device.name} gpu {index}") % 10**9),
+                pci=f"0000:{0x18 + 0x10 * index:02x}:00.0",
+                report={"driver_version": driver_version} if driver_version else {},
+            )
+            for index, product in enumerate(device.gpus)
+            if index not in lost_gpus
+        ),
+        nics=tuple(_nics(device.name, ports)),
+    )
+
+
+def write_hardware(path: Path, found: Hardware) -> None:
+    """Hardware -> its JSON at `path`, replaced in one step: a double that reads meanwhile sees old or new."""
+    text = json.dumps(asdict(found), indent=1)
+    if not path.exists() or path.read_text() != text:
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(text)
+        fresh.replace(path)
+
+
+def serial_of(device: Device) -> str:
+    """A device -> the serial number on its label; Dell's is the service tag, of seven."""
+    return serial(device.name, 7 if device.vendor == "dell" else 15)
+
+
+def serial(name: str, length: int) -> str:
+    """A name -> a serial number of that length: letters and digits, none that people mistake for another."""
+    number, letters = _number(f"{name} serial"), ""
+    while len(letters) < length:
+        number, at = divmod(number, len(_LETTERS))
+        letters += _LETTERS[at]
+    return letters
+
+
+def rail_of(port: str) -> int | None:
+    """`rail3` -> 3; None for a port of another fabric."""
+    number = port.removeprefix("rail")
+    return int(number) if number != port and number.isdigit() else None
+
+
+def _nics(device: str, ports: tuple[str, ...]) -> list[Nic]:
+    fabric = [port for port in ports if port not in OOB_PORTS]
+    fabric.sort(key=lambda port: (rail_of(port) is None, rail_of(port) or 0, port))
+    names = [*fabric, *(port for port in ports if port == "mgmt0")]
+    return [
+        Nic(
+            name=port,
+            hca=f"mlx5_{at}" if port in fabric else None,
+            rail=rail_of(port),
+            pci=f"0000:{0x1A + 0x10 * at:02x}:00.0" if at < 14 else f"0001:{at - 13:02x}:00.0",
+            mac=mac(End(device, port)),
+        )
+        for at, port in enumerate(names)
+    ]
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2s(text.encode(), digest_size=16).digest())

@@ -1,0 +1,156 @@
+"""Faults by name: how they are read, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from small_hall import write_small_hall
+
+from lindos.errors import DriverError
+from lindos.twin import power
+from lindos.twin.faults import FAULTS, Fault, Faults, read_fault
+from lindos.twin.hall import Hall, read_hall
+from lindos.twin.wishes import Wishes, read_wishes, write_wishes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Hall:
+    build = tmp_path_factory.mktemp("build")
+    write_small_hall(build, "s")
+    return read_hall(build, "s")
+
+
+GOOD = {
+    "swap-cables s-n01:rail0 s-n01:rail1": ("s-n01:rail0", "s-n01:rail1"),
+    "cut-cable s-leaf01:etp9": ("s-leaf01:etp9",),
+    "bmc-dead s-n01": ("s-n01",),
+    "gpu-lost s-n01": ("s-n01", "7"),
+    "gpu-lost s-n01 3": ("s-n01", "3"),
+    "driver-version s-n02 535.54.03": ("s-n02", "535.54.03"),
+    "switch-down s-spine01": ("s-spine01",),
+    "feed-loss a": ("a",),
+}
+
+BAD = {
+    "swap-cable s-n01:rail0 s-n01:rail1": ("no such fault", "did you mean swap-cables?"),
+    "feed-loss c": ("no such feed", "one of: a, b"),
+    "bmc-dead s-n1": ("no such node", "did you mean s-n01?"),
+    "switch-down s-n01": ("no such switch", "did you mean s-"),
+    "swap-cables s-n01:rail0": ("takes PORT PORT, not 's-n01:rail0'", FAULTS["swap-cables"].effect),
+    "swap-cables s-n01:rail0 s-n01:rail0": ("takes PORT PORT", FAULTS["swap-cables"].effect),
+    "cut-cable s-n01:rail9": ("no such cabled port", "did you mean s-n01:rail"),
+    "gpu-lost s-n01 8": ("no such GPU", "one of: 0, 1, 2"),
+    "gpu-lost s-n01 third": ("takes NODE [INDEX]", FAULTS["gpu-lost"].effect),
+    "driver-version s-n01": ("takes NODE VERSION, not 's-n01'", FAULTS["driver-version"].effect),
+}
+
+
+def test_every_kind_of_fault_has_a_case() -> None:
+    assert {line.split()[0] for line in GOOD} == FAULTS.keys()
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_reads_a_fault(hall: Hall, line: str) -> None:
+    kind, *words = line.split()
+
+    assert read_fault(hall, kind, words) == Fault(kind, GOOD[line])
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_refuses_what_is_not_there_and_says_what_is(hall: Hall, line: str) -> None:
+    kind, *words = line.split()
+    said, hint = BAD[line]
+
+    with pytest.raises(DriverError) as caught:
+        read_fault(hall, kind, words)
+
+    assert said in caught.value.said
+    assert caught.value.problems[0].hint.startswith(hint)
+
+
+def faults(hall: Hall, *lines: str) -> Faults:
+    return Faults(tuple(read_fault(hall, *[kind, words]) for kind, *words in map(str.split, lines)))
+
+
+def test_faults_of_things_that_went_away_go_with_them(hall: Hall) -> None:
+    kept = Fault("bmc-dead", ("s-n01",))
+
+    assert Faults((kept, Fault("bmc-dead", ("s-n77",)), Fault("melted", ()))).that_fit(hall) == Faults((kept,))
+
+
+@pytest.mark.parametrize(
+    ("lost", "node", "live", "carries"),
+    [
+        ((), "s-n01", {1, 2, 3, 4}, True),
+        (("feed-loss a",), "s-n01", {2, 4}, True),
+        (("feed-loss a",), "s-n02", {2, 4, 6}, True),
+        (("feed-loss a", "feed-loss b"), "s-n02", set(), False),
+        (("feed-loss b",), "s-spine01", {1, 2}, True),
+        (("feed-loss a",), "s-spine01", set(), False),
+    ],
+)
+def test_a_lost_feed_takes_the_psus_on_its_cords(
+    hall: Hall, lost: tuple[str, ...], node: str, live: set[int], carries: bool
+) -> None:
+    supply = power.supplies(hall, faults(hall, *lost))[node]
+
+    assert supply.live == live
+    assert supply.carries is carries
+    assert supply.stands_by is bool(live)
+
+
+def test_a_node_short_of_psus_goes_off_and_its_bmc_stays() -> None:
+    supply = power.Supply(psus=(1, 2, 3, 4, 5, 6), live=frozenset({1, 2}), needed=3)
+
+    assert not supply.carries
+    assert supply.stands_by
+
+
+def test_a_box_without_cords_is_fed_from_elsewhere(hall: Hall) -> None:
+    supply = power.supplies(hall, faults(hall, "feed-loss a", "feed-loss b"))["s-ctl01"]
+
+    assert supply.carries
+    assert supply.stands_by
+
+
+def test_switches_run_by_themselves_and_nodes_when_asked(hall: Hall) -> None:
+    supplies = power.supplies(hall, Faults())
+
+    running = {d.name for d in hall.devices if power.runs(d, supplies[d.name], Faults(), {"s-n02", "s-cdu01"})}
+
+    assert running == {"s-oob01", "s-leaf01", "s-spine01", "s-n02"}
+
+
+def test_a_broken_switch_stays_off(hall: Hall) -> None:
+    broken = faults(hall, "switch-down s-leaf01")
+
+    assert not power.runs(hall.by_name["s-leaf01"], power.supplies(hall, broken)["s-leaf01"], broken, ())
+
+
+def test_a_dead_bmc_leaves_its_machine_alone(hall: Hall) -> None:
+    broken = faults(hall, "bmc-dead s-n01")
+    node, supply = hall.by_name["s-n01"], power.supplies(hall, broken)["s-n01"]
+
+    assert not power.bmc_answers(node, supply, broken)
+    assert power.runs(node, supply, broken, {"s-n01"})
+    assert power.bmc_answers(hall.by_name["s-n02"], supply, broken)
+
+
+def test_the_last_wrong_version_counts(hall: Hall) -> None:
+    broken = faults(hall, "driver-version s-n01 1", "driver-version s-n02 2", "driver-version s-n01 3")
+
+    assert (broken.driver_version("s-n01"), broken.driver_version("s-n02")) == ("3", "2")
+    assert Faults().driver_version("s-n01") is None
+
+
+def test_wishes_outlive_the_service(hall: Hall, tmp_path: Path) -> None:
+    wishes = Wishes(frozenset({"s-n01"}), faults(hall, *GOOD))
+
+    write_wishes(tmp_path / "wishes.json", wishes)
+
+    assert read_wishes(tmp_path / "wishes.json") == wishes
+    assert read_wishes(tmp_path / "none.json") == Wishes()
