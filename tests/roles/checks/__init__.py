@@ -1,0 +1,1 @@
+"""A module a role: its functions `check_...` take the node as testinfra sees it, converged."""

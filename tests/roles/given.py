@@ -1,0 +1,98 @@
+"""What the roles are given in these tests: an emitted inventory for one node, in the shape that emit writes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "lab-a0001-r01-n01"
+ADDRESS = "10.192.0.10"
+DRIVER = "570.133.20"
+NCCL = "2.27.3"
+RAILS = 2
+
+
+def node_variables() -> dict[str, Any]:
+    """-> variables of the node, two rails of it."""
+    return {
+        "ansible_host": ADDRESS,
+        "lindos_unit": "a0001",
+        "lindos_slice": "a0001",
+        "lindos_slice_digest": "0" * 64,
+        "node_vendor": "supermicro",
+        "node_product": "smc_sys_421ge_tnhr2_lcc",
+        "gpu_count": 8,
+        "gpu_model": "h100_sxm",
+        "bmc_address": "10.192.0.11",
+        "rdma_nic_interfaces": [_rail(rail) for rail in range(RAILS)],
+        "frontend_network_interfaces": [
+            {"name": "fe0", "address": "10.128.0.1", "prefix_len": 31, "gateway": "10.128.0.0", "mtu": 9000}
+        ],
+        "nccl_ib_hca": [f"mlx5_{rail}" for rail in range(RAILS)],
+        "nccl_socket_ifname": "fe0",
+    }
+
+
+def _rail(rail: int) -> dict[str, Any]:
+    base = f"10.{16 * rail}.0"
+    return {
+        "name": f"rail{rail}",
+        "rail": rail,
+        "hca": f"mlx5_{rail}",
+        "address": f"{base}.1",
+        "prefix_len": 31,
+        "gateway": f"{base}.0",
+        "rail_prefix": f"{base}.0/12",
+        "table": 100 + rail,
+        "mtu": 9000,
+    }
+
+
+def inventory(roles: list[str], **software: str) -> dict[str, Any]:
+    """Roles -> hosts.json: every node in the group of every role."""
+    versions = {"gpu_driver": DRIVER, "nccl": NCCL} | software
+    return {
+        "all": {
+            "vars": {
+                "lindos_site": "lab",
+                "lindos_digest": "1" * 64,
+                "frontend_network_destinations": ["10.128.0.0/12"],
+                "rdma_nic_fabric_prefix": "10.0.0.0/9",
+                **{f"{name}_version": version for name, version in versions.items()},
+            },
+            "children": {
+                "gpu_node": {"hosts": {HOST: node_variables()}},
+                "a0001": {"hosts": {HOST: {}}},
+                **{role: {"children": {"gpu_node": {}}} for role in roles},
+            },
+        }
+    }
+
+
+def expectation() -> dict[str, Any]:
+    """-> what the plan expects of the node."""
+    node = node_variables()
+    return {
+        "host": HOST,
+        "unit": "a0001",
+        "vendor": "supermicro",
+        "product": node["node_product"],
+        "gpu": {"count": 8, "model": "h100_sxm"},
+        "software": {"gpu_driver": DRIVER, "nccl": NCCL},
+        "nics": [
+            *({**nic, "purpose": "rail", "rate_gbps": 400} for nic in node["rdma_nic_interfaces"]),
+            *({**nic, "purpose": "frontend", "rate_gbps": 400} for nic in node["frontend_network_interfaces"]),
+        ],
+        "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
+    }
+
+
+def write_build(build: Path, roles: list[str]) -> None:
+    """A folder -> build/lab, as far as roles and rollout read it."""
+    (build / "inventory").mkdir(parents=True)
+    (build / "inventory" / "hosts.json").write_text(json.dumps(inventory(roles)))
+    (build / "expect").mkdir()
+    (build / "expect" / "a0001.json").write_text(json.dumps({HOST: expectation()}))

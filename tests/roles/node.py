@@ -1,0 +1,206 @@
+"""A node for the roles to work on: a systemd container behind SSH, in a network namespace of its own.
+
+    operator namespace: ctl0 10.192.0.2/26, leaf0 10.0.0.0/31, leaf1 10.16.0.0/31, spine0 10.128.0.0/31
+    node namespace:     mgmt0 10.192.0.10/26, rail0, rail1, fe0 (without addresses: a role gives them)
+
+Nothing of it is in the host's namespace, and `close` leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lindos.twin.doubles import build_repository
+
+from .given import ADDRESS, HOST
+
+IMAGE = "localhost/lindos-node"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Names of the far end, of the near end, and the far end's address.
+CABLES = (
+    ("ctl0", "mgmt0", "10.192.0.2/26"),
+    ("leaf0", "rail0", "10.0.0.0/31"),
+    ("leaf1", "rail1", "10.16.0.0/31"),
+    ("spine0", "fe0", "10.128.0.0/31"),
+)
+
+HARDWARE = {
+    "vendor": "supermicro",
+    "product": "smc_sys_421ge_tnhr2_lcc",
+    "serial": "S0TESTNODE00001",
+    "note": "double",
+    "gpus": [
+        {
+            "index": index,
+            "model": "h100_sxm",
+            "uuid": f"GPU-00000000-0000-0000-0000-00000000000{index}",
+            "serial": f"165000000000{index}",
+            "pci": f"0000:{0x18 + 16 * index:02x}:00.0",
+        }
+        for index in range(8)
+    ],
+    "nics": [
+        {
+            "name": f"rail{rail}",
+            "hca": f"mlx5_{rail}",
+            "rail": rail,
+            "pci": f"0000:{0x1A + 16 * rail:02x}:00.0",
+            "mac": "",
+        }
+        for rail in range(2)
+    ],
+}
+
+# A container shares the kernel of this machine. What would reach it is a copy in memory, as in the twin.
+MASK = """
+set -eu
+for part in kernel vm fs; do
+    mkdir -p /run/mask/$part
+    cp -r /proc/sys/$part/. /run/mask/$part/ 2>/dev/null || :
+    mount --bind /run/mask/$part /proc/sys/$part
+done
+mount --bind /proc/sys/net /proc/sys/net
+mount -o remount,bind,rw /proc/sys/net
+for key in rmem_max wmem_max; do
+    cat /proc/sys/net/core/$key >/run/mask/$key
+    mount --bind /run/mask/$key /proc/sys/net/core/$key
+done
+cp -r /sys/kernel/mm/transparent_hugepage /run/mask/thp 2>/dev/null || :
+echo never >/run/mask/thp/enabled
+mount --bind /run/mask/thp /sys/kernel/mm/transparent_hugepage
+mkdir -p /run/mask/cpu/cpu0/cpufreq
+echo powersave >/run/mask/cpu/cpu0/cpufreq/scaling_governor
+mount --bind /run/mask/cpu /sys/devices/system/cpu
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """The running node: `name` of its container and namespaces, `folder` with a workspace made for it."""
+
+    name: str
+    folder: Path
+
+    @property
+    def far(self) -> str:
+        return f"{self.name}-far"
+
+    def sh(self, command: str) -> str:
+        """A shell command on the node -> what it printed."""
+        return run("podman", "exec", self.name, "sh", "-c", command)
+
+    def operate(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command in the operator's namespace, with the operator's environment -> how it ended."""
+        known = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(self.folder / "home"),
+            "PYTHONPATH": str(REPOSITORY / "infra"),
+            "LANG": "C.UTF-8",
+            "LINDOS_SSH_USER": "root",
+            "LINDOS_SSH_KEY": str(self.folder / "key"),
+            "LINDOS_SSH_KNOWN_HOSTS": str(self.folder / "known_hosts"),
+        }
+        return subprocess.run(
+            ["ip", "netns", "exec", self.far, *words],
+            env=known | environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+
+def run(*words: str) -> str:
+    """A command -> what it printed; a failure says what it said."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def start(folder: Path) -> Node:
+    """An empty folder -> a bare node, reachable over SSH."""
+    node = Node(f"lindos-roles-{os.getpid()}", folder)
+    if subprocess.run(["podman", "image", "exists", IMAGE], check=False).returncode != 0:
+        raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build")
+    try:
+        _bring_up(node)
+    except BaseException:
+        close(node)
+        raise
+    return node
+
+
+def _bring_up(node: Node) -> None:
+    folder = node.folder
+    (folder / "home").mkdir()
+    _furnish(folder)
+    _wire(node)
+    run(
+        *("podman", "--runtime=runc", "run", "--detach", f"--name={node.name}", f"--hostname={HOST}"),
+        *("--systemd=always", f"--network=ns:/run/netns/{node.name}", "--no-hosts", "--dns=none"),
+        *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN"),
+        f"--volume={folder / 'repository'}:/srv/lindos-repo:ro",
+        f"--volume={folder / 'hardware'}:/etc/lindos-twin:ro",
+        *(IMAGE, "/sbin/init"),
+    )
+    node.sh(MASK)
+    node.sh("install -d -m 700 /root/.ssh")
+    run("podman", "cp", str(folder / "key.pub"), f"{node.name}:/root/.ssh/authorized_keys")
+    _until_up(node)
+    host_key = node.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").strip()
+    (folder / "known_hosts").write_text(f"{ADDRESS} {host_key}\n")
+
+
+def close(node: Node) -> None:
+    """The node, its namespaces and their cables are gone."""
+    subprocess.run(["podman", "rm", "--force", "--time=0", "--ignore", node.name], check=False, capture_output=True)
+    for namespace in (node.name, node.far):
+        if Path("/run/netns", namespace).exists():
+            run("ip", "netns", "delete", namespace)
+
+
+def _furnish(folder: Path) -> None:
+    build_repository(folder / "repository")
+    (folder / "hardware").mkdir()
+    (folder / "hardware" / "hardware.json").write_text(json.dumps(HARDWARE))
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
+    for name in ("roles", "ansible.cfg"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    shutil.copytree(REPOSITORY / "inventories" / "lab", folder / "inventories" / "lab")
+
+
+def _wire(node: Node) -> None:
+    for namespace in (node.name, node.far):
+        run("ip", "netns", "add", namespace)
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+    for far, near, address in CABLES:
+        run("ip", "-n", node.far, "link", "add", far, "mtu", "9216", "type", "veth", "peer", near, "netns", node.name)
+        run("ip", "-n", node.far, "address", "add", address, "dev", far)
+        run("ip", "-n", node.far, "link", "set", far, "up")
+        run("ip", "-n", node.name, "link", "set", near, "up")
+    run("ip", "-n", node.name, "address", "add", f"{ADDRESS}/26", "dev", "mgmt0")
+
+
+def _until_up(node: Node) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        state = subprocess.run(
+            ["podman", "exec", node.name, "systemctl", "is-system-running"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        ssh = subprocess.run(
+            ["podman", "exec", node.name, "systemctl", "is-active", "ssh"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        if state in {"running", "degraded"} and ssh == "active":
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"{node.name} is {state} and ssh {ssh} after a minute")

@@ -1,0 +1,124 @@
+"""What roles promise, before any node is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from .given import HOST, inventory
+from .listing import FOLDER, ROLES
+from .readme import load, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SITE = yaml.safe_load((FOLDER / "site.yml").read_text())
+
+
+def test_every_role_has_a_play_of_its_name_and_every_play_a_role() -> None:
+    assert sorted(play["hosts"] for play in SITE) == ROLES
+    for play in SITE:
+        assert play["roles"] == play["tags"] == [play["hosts"]]
+
+
+def test_every_folder_is_a_role() -> None:
+    folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders - set(ROLES) == {"filter_plugins"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_has_checks(role: str) -> None:
+    assert "def check_" in (Path(__file__).parent / "checks" / f"{role}.py").read_text()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_readme_is_that_of_the_contract(role: str) -> None:
+    assert (FOLDER / role / "README.md").read_text() == render(role), "run: cd tests && python -m roles.readme"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_argument_is_required_or_has_a_default(role: str) -> None:
+    options = load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    defaults = load(role, "defaults/main.yml")
+    assert set(defaults) <= set(options)
+    for name, option in options.items():
+        assert name.startswith(f"{role.removesuffix('_repository')}"), name
+        if option.get("required"):
+            assert name not in defaults
+            assert "default" not in option
+        if "default" in option:
+            assert defaults[name] == option["default"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_private_names_say_whose_they_are(role: str) -> None:
+    assert all(name.startswith(f"__{role}_") for name in load(role, "vars/main.yml"))
+    for file in (FOLDER / role / "tasks").glob("*.yml"):
+        registered = re.findall(r"^\s+register: (\S+)", file.read_text(), re.MULTILINE)
+        assert all(name.startswith(f"__{role}_") for name in registered)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_main_is_a_table_of_contents(role: str) -> None:
+    for task in yaml.safe_load((FOLDER / role / "tasks" / "main.yml").read_text()):
+        assert set(task) <= {"name", "ansible.builtin.import_tasks", "tags"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_asks_whether_it_is_in_a_twin_or_ignores_errors(role: str) -> None:
+    for file in (FOLDER / role).rglob("*"):
+        if file.is_file() and file.name != "README.md":
+            assert not re.search(r"twin|podman|virtualization|ignore_errors|doubled|set_fact", file.read_text()), file
+
+
+def _refused() -> Iterator[Any]:
+    rail = inventory(ROLES)["all"]["children"]["gpu_node"]["hosts"][HOST]["rdma_nic_interfaces"][0]
+    unsigned = [{"name": "mirror", "uris": ["http://192.0.2.1"], "suites": ["./"]}]
+    unit = [{**rail, "table": 254}]
+    twice = [rail, {**rail, "name": "rail1", "table": 101}]
+    yield "package_repository", {"package_repository_sources": unsigned}, "source 'mirror' has no key"
+    yield "node_tuning", {"node_tuning_memlock": "8G"}, "give a number of KiB, or unlimited"
+    yield "node_tuning", {"node_tuning_cpu_governor": "fast"}, "must be one of: performance, powersave"
+    yield "rdma_nic", {"rdma_nic_interfaces": unit}, "rail0: table 254 is one of the kernel's own"
+    yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"
+    yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
+    yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"
+    yield "nccl", {"nccl_parameters": {"DEBUG": "INFO"}}, "nccl_parameters sets DEBUG for every job"
+    everything = ["10.128.0.0/12", "0.0.0.0/0"]
+    yield "frontend_network", {"frontend_network_destinations": everything}, "names 0.0.0.0/0, which holds 127.0.0.1"
+    yield "frontend_network", {"frontend_network_interfaces": [{"name": "fe0"}]}, "missing required arguments: address"
+
+
+@pytest.mark.parametrize(
+    ("role", "variables", "words"), [pytest.param(*r, id=f"{r[0]}-{r[2][:24]}") for r in _refused()]
+)
+def test_an_argument_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, role: str, variables: dict[str, Any], words: str
+) -> None:
+    """Refused before the node is asked anything: the address of this one answers to nobody."""
+    given = inventory([role])
+    given["all"]["children"]["gpu_node"]["hosts"][HOST] |= {"ansible_host": "127.0.0.1", "ansible_port": 1}
+    given["all"]["vars"]["package_repository_sources"] = []
+    (tmp_path / "hosts.json").write_text(json.dumps(given))
+    (tmp_path / "more.json").write_text(json.dumps(variables))
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.json", FOLDER / "site.yml"),
+            *("--tags", role, "-e", f"@{tmp_path / 'more.json'}"),
+        ],
+        env={**os.environ, "ANSIBLE_CONFIG": str(FOLDER.parent / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        cwd=FOLDER.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in " ".join(done.stdout.split())

@@ -1,0 +1,189 @@
+"""Every role, on a real node over SSH: check mode on the bare node, converge, converge again, and what daemons read.
+
+The site's playbook runs whole, as `lindos up` runs it, and each role is judged by its own part of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import testinfra
+
+from . import node as nodes
+from .given import DRIVER, HOST, write_build
+from .listing import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from testinfra.host import Host
+
+# What a node is made of, as one text: the files that roles may write, with their digests.
+SNAPSHOT = """
+find /etc /usr /run/systemd/system /run/reboot-required -xdev -type f \\
+    ! -name '*.pyc' ! -path '/usr/share/*' -exec sha256sum {} + 2>/dev/null | sort
+dpkg-query --show; systemctl list-unit-files --no-legend; ip -brief address; ip rule
+sysctl net.ipv4.conf.rail0 net.ipv4.tcp_rmem vm.swappiness
+"""
+
+CHECKS = [
+    pytest.param(getattr(module, name), id=f"{role}-{name.removeprefix('check_')}")
+    for role in ROLES
+    for module in (importlib.import_module(f".checks.{role}", __package__),)
+    for name in vars(module)
+    if name.startswith("check_")
+]
+
+
+class Cycle:
+    """The node, and what each converge of the cycle said."""
+
+    def __init__(self, node: nodes.Node) -> None:
+        self.node = node
+        before = node.sh(SNAPSHOT)
+        self.checked = self.converge(check=True)
+        self.written_by_check = _differing(before, node.sh(SNAPSHOT))
+        self.converged = self.converge()
+        self.again = self.converge(again=True)
+        self.resumed = self.converge()
+
+    def converge(self, **question: Any) -> dict[str, Any]:
+        """`lindos.rollout.converge` in the operator's namespace -> its answer."""
+        asked = self.node.folder / "question.json"
+        asked.write_text(json.dumps({"root": str(self.node.folder), **question}))
+        path = f"{nodes.REPOSITORY / 'infra'}:{nodes.REPOSITORY / 'tests'}"
+        done = self.node.operate(sys.executable, "-m", "roles.operate", str(asked), PYTHONPATH=path)
+        assert done.returncode == 0, done.stderr
+        return {**json.loads(done.stdout), "progress": done.stderr.splitlines()}
+
+
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cycle]:
+    """A bare node that went through the cycle."""
+    folder = tmp_path_factory.mktemp("roles")
+    write_build(folder / "build" / "lab", ROLES)
+    node = nodes.start(folder)
+    try:
+        yield Cycle(node)
+    finally:
+        nodes.close(node)
+
+
+@pytest.fixture(scope="module")
+def host(cycle: Cycle) -> Host:
+    """The converged node as testinfra sees it."""
+    return testinfra.get_host(f"podman://{cycle.node.name}")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_check_on_a_bare_node_says_what_would_change(cycle: Cycle, role: str) -> None:
+    assert cycle.checked["trouble"] == []
+    assert _changes(cycle.checked, role) > 0
+
+
+def test_a_check_writes_nothing(cycle: Cycle) -> None:
+    assert cycle.written_by_check == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_converge_changes_the_node(cycle: Cycle, role: str) -> None:
+    assert cycle.converged["trouble"] == []
+    assert _changes(cycle.converged, role) > 0
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_second_converge_changes_nothing(cycle: Cycle, role: str) -> None:
+    assert cycle.again["trouble"] == []
+    assert cycle.again["converged"] == [HOST]
+    assert _changes(cycle.again, role) == 0
+
+
+def test_a_host_that_is_as_planned_is_not_touched(cycle: Cycle) -> None:
+    assert (cycle.resumed["untouched"], cycle.resumed["converged"]) == ([HOST], [])
+
+
+def test_tasks_go_through_mitogen(cycle: Cycle) -> None:
+    assert not any("Mitogen" in line for line in cycle.again["progress"])
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_node_is_as_planned(host: Host, check: Callable[[Host], None]) -> None:
+    check(host)
+
+
+def test_ansible_by_hand_works_as_well(cycle: Cycle) -> None:
+    done = cycle.node.operate(
+        *("ansible-playbook", "-i", "build/lab/inventory", "-i", "inventories/lab", "roles/site.yml"),
+        *("--tags", "lldp,nccl"),
+    )
+    assert done.returncode == 0, done.stdout
+    assert "changed=0 " in done.stdout
+    assert "WARNING" not in done.stderr
+
+
+def test_what_was_changed_by_hand_is_put_right(cycle: Cycle, host: Host) -> None:
+    for command in (
+        "ip address del 10.0.0.1/31 dev rail0",
+        "ip rule del from 10.16.0.1 lookup 101",
+        "ip link set rail1 mtu 1500",
+        "ip route del 10.128.0.0/12 dev fe0",
+        "sysctl --write net.ipv4.conf.rail1.arp_ignore=0",
+        "sysctl --write vm.swappiness=60",
+        "mlnx_qos -i rail1 --trust pcp",
+    ):
+        host.check_output(command)
+    roles = ["frontend_network", "node_tuning", "rdma_nic", "roce_qos"]
+    said = cycle.converge(tags=roles)
+    assert said["trouble"] == []
+    assert {role for role in roles if _changes(said, role)} == set(roles)
+    for role in roles:
+        module = importlib.import_module(f".checks.{role}", __package__)
+        for name, check in vars(module).items():
+            if name.startswith("check_"):
+                check(host)
+
+
+def test_a_cable_that_is_out_stops_no_role(cycle: Cycle, host: Host) -> None:
+    far = ("ip", "-n", cycle.node.far, "link", "set")
+    nodes.run(*far, "leaf1", "down")
+    nodes.run(*far, "spine0", "down")
+    try:
+        said = cycle.converge(tags=["frontend_network", "rdma_nic"])
+        assert (said["trouble"], _changes(said)) == ([], 0)
+        assert "10.16.0.1/31" in host.check_output("ip -4 address show rail1")
+    finally:
+        nodes.run(*far, "leaf1", "up")
+        nodes.run(*far, "spine0", "up")
+
+
+@pytest.mark.parametrize("release", ["580.65.06", "570.124.06", DRIVER])
+def test_driver_and_fabric_manager_move_together(cycle: Cycle, host: Host, release: str) -> None:
+    """To the next branch, back to a release before, and to where it was."""
+    said = cycle.converge(tags=["gpu_driver", "fabric_manager"], variables={"gpu_driver_version": release})
+    assert said["trouble"] == []
+    shown = host.check_output("nvidia-smi --query-gpu=driver_version --format=csv,noheader")
+    assert set(shown.split()) == {release}
+    assert host.check_output("nv-fabricmanager --version").endswith(release)
+    assert host.service("nvidia-fabricmanager").is_running
+    installed = host.check_output("dpkg-query --show --showformat '${Package}=${Version}\n' '*nvidia*'").split()
+    assert {line.rpartition("=")[2] for line in installed if not line.endswith("=")} == {f"{release}-0ubuntu1"}
+
+
+def test_a_fabric_manager_of_another_release_fails_by_name(cycle: Cycle) -> None:
+    said = cycle.converge(tags=["fabric_manager"], variables={"fabric_manager_version": "570.124.06"})
+    ((role, _, reason),) = said["trouble"]
+    assert role == "fabric_manager"
+    assert f"fabric_manager_version is 570.124.06 and gpu_driver_version {DRIVER}: they must be one release" in reason
+    assert any(HOST in line and "must be one release" in line for line in said["progress"])
+
+
+def _changes(said: dict[str, Any], role: str | None = None) -> int:
+    return sum(e["status"] == "changed" and role in {None, e["role"]} for e in said["events"])
+
+
+def _differing(before: str, after: str) -> list[str]:
+    return sorted(set(before.splitlines()) ^ set(after.splitlines()))
