@@ -1,0 +1,248 @@
+"""A built site and the world -> what is wrong, and the evidence for how far each GPU is."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.finding import Finding, Severity
+from lindos.ledger import read_findings
+from lindos.observation import Observation, read_observations, write_observations
+from lindos.verify.access import Access
+from lindos.verify.asking import ask, probe
+from lindos.verify.bmcs import judge_bmc, judge_silence
+from lindos.verify.cabling import HEARD, cabling
+from lindos.verify.paths import gather, judge_paths, rails, requests
+from lindos.verify.site import read_site
+from lindos.verify.ways import ways
+from lindos.verify.zipapp import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from lindos.verify.asking import Replies
+    from lindos.verify.cabling import Cabling
+    from lindos.verify.paths import Rail
+    from lindos.verify.site import Site
+    from lindos.verify.zipapp import Zipapp
+    from lindos.workspace import Workspace
+
+TOLD_BY_CABLING = frozenset({"HOST-050"})
+"""What a host finds about its own ports; the comparison of all cables names the mistake instead."""
+
+LEAF_ANSWERS = "HOST-022"
+
+RIGHT = frozenset({"right", "one_way"})
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Findings in order, all evidence, how many things were checked, and how long it took."""
+
+    findings: tuple[Finding, ...]
+    observations: tuple[Observation, ...]
+    checks_run: int
+    seconds: float
+
+
+def verify(
+    workspace: Workspace,
+    *,
+    hosts: Collection[str] | None = None,
+    progress: Callable[[str], object] = lambda _: None,
+    paths: bool = True,
+    access: Access | None = None,
+) -> VerifyResult:
+    """A workspace whose site is built -> what its nodes, BMCs, cables and paths are like. Leaves the evidence on disk.
+
+    `hosts` are the nodes to look at (default: all), with their cables; what is known of others stays as it was.
+    `paths` proves that rails reach each other. A device that does not answer is a Finding; the rest goes on.
+    """
+    start = time.perf_counter()
+    whole = read_site(workspace)
+    site = whole if hosts is None else whole.only(hosts)
+    access = access or Access.from_environment()
+    zipapp = build(workspace.state / "verify")
+    progress(f"{site.name}: {len(site.expect)} nodes, {len(site.switches())} switches, {site.cables.height} cables")
+    replies = ask(site, access, zipapp, progress)
+    told = _of_hosts(site, replies, access)
+    cables = _cables(site, replies, None if hosts is None else set(hosts))
+    # A device that does not answer, or is off, is told already.
+    silent = {f.subject for f in told.findings if f.code in {"REACH-001", "REACH-003", "BMC-004"}}
+    told.findings += [f for f in cables.findings if f.code != "CABLE-011" or f.subject not in silent]
+    told.observations += _cabled(site, cables)
+    told.checks += site.cables.height + len(replies.bmcs)
+    if paths:
+        # A rail whose leaf does not answer is told by its host; to ask further from there says nothing new.
+        passed = {subject for r in replies.hosts.values() for code, subject in r.passed if code == LEAF_ANSWERS}
+        by_node = {
+            node: [rail for rail in mine if f"{rail.node}:{rail.port}" in passed]
+            for node, mine in rails(site.expect).items()
+        }
+        proof = _prove(whole, by_node, access, zipapp, progress)
+        told.findings += proof.findings
+        told.checks += proof.checks
+    result = VerifyResult(
+        tuple(sorted(told.findings)), tuple(told.observations), told.checks, time.perf_counter() - start
+    )
+    _keep(workspace, result, None if hosts is None else set(hosts))
+    return result
+
+
+def prove_paths(
+    workspace: Workspace,
+    *,
+    hosts: Collection[str] | None = None,
+    progress: Callable[[str], object] = lambda _: None,
+    access: Access | None = None,
+) -> VerifyResult:
+    """A workspace whose site is built -> whether rails reach each other, by ways that the plan has.
+
+    Each node asks at most MOST_PINGS addresses and traces at most TRACES ways. Writes nothing.
+    """
+    start = time.perf_counter()
+    whole = read_site(workspace)
+    site = whole if hosts is None else whole.only(hosts)
+    zipapp = build(workspace.state / "verify")
+    access = access or Access.from_environment()
+    proof = _prove(whole, rails(site.expect), access, zipapp, progress)
+    return VerifyResult(tuple(sorted(proof.findings)), (), proof.checks, time.perf_counter() - start)
+
+
+@dataclass(slots=True)
+class _Told:
+    findings: list[Finding]
+    observations: list[Observation]
+    checks: int = 0
+
+
+def _of_hosts(site: Site, replies: Replies, access: Access) -> _Told:
+    told = _Told([], [])
+    for host, wanted in site.expect.items():
+        result = replies.hosts.get(host)
+        off = False
+        if state := replies.bmcs.get(host):
+            findings, seen = judge_bmc(wanted, state)
+            off = any(f.code == "BMC-004" for f in findings)
+            told.findings += findings
+            told.observations += seen
+        elif error := replies.silent.get(("bmc", host)):
+            doubled = result is not None and result.doubled
+            findings, seen = judge_silence(host, error, host_answers=result is not None, doubled=doubled)
+            told.findings += findings
+            told.observations += seen
+        if result is not None:
+            told.findings += [f for f in result.findings if f.code not in TOLD_BY_CABLING]
+            told.observations += result.observations
+            told.checks += result.checks
+        else:
+            _silent_host(told, replies, host, off=off)
+    if not access.knows_bmcs and site.expect:
+        message = "no BMC was asked: there are no credentials"
+        hint = "export LINDOS_BMC_USER and LINDOS_BMC_PASSWORD"
+        told.findings.append(Finding("REACH-004", Severity.UNKNOWN, site.name, message, hint))
+    for kind, device in replies.silent:
+        if kind == "switch":
+            error = replies.silent[kind, device]
+            hint = error.problems[0].hint or "its management port, its power, its key"
+            message = f"its neighbours were not read: {error.tried}: {error.said}"
+            told.findings.append(Finding("REACH-003", Severity.CRITICAL, device, message, hint))
+    return told
+
+
+def _silent_host(told: _Told, replies: Replies, host: str, *, off: bool) -> None:
+    """A node that gave no result; one that is switched off is told by its BMC already."""
+    error = replies.silent.get(("host", host))
+    logged_in = error is not None and error.tried.startswith("run ")
+    code = "REACH-002" if logged_in else "REACH-001"
+    said = f"{error.tried}: {error.said}" if error else "no management address is planned"
+    what = "the checks did not run" if logged_in else "the node does not answer"
+    told.observations.append(Observation(host, "os", seen=None if logged_in else False, detail=f"{code}: {what}"))
+    if not off:
+        hint = (error.problems[0].hint if error else "") or "its console by the BMC, its out-of-band port, its key"
+        told.findings.append(Finding(code, Severity.CRITICAL, host, f"{what}: {said}", hint))
+
+
+def _cables(site: Site, replies: Replies, hosts: set[str] | None) -> Cabling:
+    rows = [n for r in replies.hosts.values() for n in r.neighbours or ()]
+    rows += [n for heard in replies.switches.values() for n in heard]
+    heard = pl.DataFrame(rows, schema=dict.fromkeys(HEARD, pl.String), orient="row")
+    if hosts is not None:
+        # A switch hears the neighbours of every port; those of other nodes are not under judgement.
+        ends = pl.concat(
+            [
+                site.cables.select(device="a_device", port="a_port"),
+                site.cables.select(device="b_device", port="b_port"),
+            ]
+        )
+        by_name = pl.col("device").is_in(sorted(hosts)) | pl.col("peer_device").is_in(sorted(hosts))
+        at_ends = heard.join(ends, on=["device", "port"], how="semi")
+        heard = pl.concat([at_ends, heard.filter(by_name)]).unique(maintain_order=True)
+    asked = {h for h, r in replies.hosts.items() if r.neighbours is not None} | set(replies.switches)
+    return cabling(site.cables, heard, asked=asked, mute=site.mute(), racks=site.racks())
+
+
+def _cabled(site: Site, cables: Cabling) -> list[Observation]:
+    """The evidence for stage `cabled`: every cable of a node's fabrics is where the plan has it."""
+    why = {
+        link.row: f"{told.finding.code}: {told.finding.message}"
+        for told in cables.told
+        for mistake in told.mistakes
+        for link in mistake.links
+    }
+    mine = (
+        cables.links.with_row_index("row")
+        .filter(pl.col("a_device").is_in(list(site.expect)) & (pl.col("fabric") != "oob"))
+        .group_by("a_device", maintain_order=True)
+        .agg("state", "row")
+    )
+    seen = []
+    for device, states, rows in mine.iter_rows():
+        wrong = [row for state, row in zip(states, rows, strict=True) if state in {"wrong", "missing"}]
+        good: bool | None = not wrong
+        detail = f"{len(rows)} cables"
+        if wrong:
+            detail = why[wrong[0]]
+        elif not RIGHT.issuperset(states):
+            good, detail = None, "CABLE-010: not all of its cables could be judged"
+        seen.append(Observation(device, "cabled", good, detail=detail))
+    return seen
+
+
+def _prove(
+    site: Site,
+    by_node: Mapping[str, Sequence[Rail]],
+    access: Access,
+    zipapp: Zipapp,
+    progress: Callable[[str], object],
+) -> _Told:
+    wanted = {node: request for node, request in requests(by_node).items() if request["pings"]}
+    raw, silent = probe(site, access, zipapp, wanted, progress)
+    answers = gather(by_node, raw)
+    owner = {address: device for device, address in site.addresses.select("device", "address").iter_rows()}
+    findings = list(judge_paths(answers, ways(site.cables), owner))
+    for node, error in sorted(silent.items()):
+        message = f"its paths were not tried: {error.tried}: {error.said}"
+        hint = error.problems[0].hint or "verify again"
+        findings.append(Finding("REACH-002", Severity.UNKNOWN, node, message, hint))
+    return _Told(findings, [], len(answers.ping) + len(answers.trace))
+
+
+def _keep(workspace: Workspace, result: VerifyResult, hosts: set[str] | None) -> None:
+    """Evidence and findings -> files; of a look at some hosts, what is known of the others stays."""
+    seen_at = workspace.evidence / "verify.jsonl"
+    findings_at = workspace.evidence / "findings" / "verify.json"
+    observations, findings = list(result.observations), list(result.findings)
+    if hosts is not None:
+        observations += [o for o in read_observations(seen_at) if o.device not in hosts]
+        old = read_findings(findings_at.parent) if findings_at.exists() else ()
+        findings += [f for f in old if f.subject.partition(":")[0] not in hosts and f not in findings]
+    findings_at.parent.mkdir(parents=True, exist_ok=True)
+    fresh = findings_at.with_name(f"{findings_at.name}.new")
+    fresh.write_text(json.dumps([f.as_dict() for f in findings], indent=1) + "\n", encoding="utf-8")
+    fresh.replace(findings_at)
+    write_observations(seen_at, observations)

@@ -1,0 +1,55 @@
+"""The stable code of each check, how bad its failing is, and the sentence that explains it."""
+
+from __future__ import annotations
+
+CRITICAL, WARNING, UNKNOWN = "critical", "warning", "unknown"
+
+CODES: dict[str, tuple[str, str]] = {
+    "HOST-000": (
+        CRITICAL,
+        "A command that a check needs is not installed; as bad as the check that needs it.",
+    ),
+    "HOST-001": (CRITICAL, "nvidia-smi sees as many GPUs as are planned."),
+    "HOST-002": (CRITICAL, "Every GPU is of the planned model."),
+    "HOST-003": (CRITICAL, "The GPU driver is of the wanted release."),
+    "HOST-004": (CRITICAL, "The fabric manager is of the driver's release: it refuses any other."),
+    "HOST-005": (
+        CRITICAL,
+        "The fabric manager runs: without it no CUDA program starts on NVSwitch machines.",
+    ),
+    "HOST-006": (
+        WARNING,
+        "Persistence mode is on: without it every first job waits for the driver to start.",
+    ),
+    "HOST-010": (CRITICAL, "The network interface is there, by its planned name."),
+    "HOST-011": (CRITICAL, "The interface has its planned address, and no other of the same family."),
+    "HOST-012": (CRITICAL, "The interface has its planned MTU."),
+    "HOST-013": (CRITICAL, "The interface is up and has carrier."),
+    "HOST-014": (CRITICAL, "The link runs at its planned rate."),
+    "HOST-020": (CRITICAL, "What is sent from a rail's address looks up that rail's table."),
+    "HOST-021": (CRITICAL, "A rail's table leads to its rail through its own leaf."),
+    "HOST-022": (CRITICAL, "The leaf at the other end of a rail answers."),
+    "HOST-023": (
+        CRITICAL,
+        "Reverse-path filtering on a rail is not strict: replies may come by another rail.",
+    ),
+    "HOST-030": (CRITICAL, "/etc/nccl.conf holds what the plan wants for this node's fabric."),
+    "HOST-031": (WARNING, "/etc/nccl.conf holds nothing that is for debugging or measuring."),
+    "HOST-032": (
+        CRITICAL,
+        "Sessions and services may lock memory without limit: RDMA registration needs it.",
+    ),
+    "HOST-033": (WARNING, "The kernel settings have their wanted values."),
+    "HOST-034": (WARNING, "The collectives library is of the wanted release."),
+    "HOST-040": (WARNING, "No systemd unit has failed."),
+    "HOST-041": (WARNING, "The clock is within 10 ms of its source."),
+    "HOST-042": (WARNING, "No reboot is asked for: what is configured is in force."),
+    "HOST-050": (CRITICAL, "Each planned port hears its planned neighbour over LLDP."),
+    "HOST-051": (CRITICAL, "The LLDP daemon answers."),
+}
+
+DRIVER = frozenset({"HOST-001", "HOST-002", "HOST-003", "HOST-004", "HOST-005"})
+"""Checks that together are the evidence for a GPU's stage `driver`."""
+
+DRIVER_TOOLS = frozenset({"nvidia-smi", "nv-fabricmanager"})
+"""What these checks ask."""

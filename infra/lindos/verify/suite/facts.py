@@ -1,0 +1,122 @@
+"""A testinfra host -> what it says, each question asked once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import parsers
+from .outcome import Broken, ToolMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testinfra.host import Host
+
+T = TypeVar("T")
+
+PATIENCE_S = 30
+"""A sick driver lets nvidia-smi hang for ever; a check must not."""
+
+DOUBLED = "/usr/share/lindos-twin/doubled.json"
+"""A machine that holds this file has stand-ins for the tools it lists."""
+
+NOT_FOUND, TIMED_OUT = 127, 124
+
+
+class Facts:
+    """What the host says. `used` collects the tools that were asked since it was last emptied."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._told: dict[str, tuple[int, str, str]] = {}
+        self.used: set[str] = set()
+        self.doubled_tools = self._doubled()
+
+    def run(self, tool: str, arguments: str = "") -> tuple[int, str, str]:
+        """A tool and its arguments, as the shell reads them -> exit status, output, standard error."""
+        self.used.add(tool)
+        command = f"PATH=$PATH:/usr/sbin:/sbin timeout -k 5 {PATIENCE_S} {tool} {arguments}".rstrip()
+        if command not in self._told:
+            ran = self._host.run(command)
+            self._told[command] = (ran.rc, ran.stdout, ran.stderr)
+        rc, out, err = self._told[command]
+        if rc == NOT_FOUND:
+            raise ToolMissing(tool)
+        if rc == TIMED_OUT:
+            raise Broken(
+                f"`{tool}` gave no answer in {PATIENCE_S} s",
+                hint="look at `dmesg`; what hangs like this most often needs a power cycle",
+            )
+        return rc, out, err
+
+    def ask(self, tool: str, arguments: str = "") -> str:
+        """As `run`, for a tool that must succeed -> its standard output."""
+        rc, out, err = self.run(tool, arguments)
+        if rc != 0:
+            said = " ".join((err or out).split())[:200] or "nothing"
+            raise Broken(f"`{tool} {arguments}` ended with {rc} and said: {said}")
+        return out
+
+    def read(self, path: str) -> str | None:
+        """A file -> its text; None where there is none."""
+        rc, out, _ = self.run("cat", path)
+        return out if rc == 0 else None
+
+    def gpus(self) -> list[dict[str, str]]:
+        fields = ",".join(parsers.GPU_FIELDS)
+        return self._parse("nvidia-smi", f"--query-gpu={fields} --format=csv,noheader", parsers.gpus)
+
+    def interfaces(self) -> dict[str, dict[str, Any]]:
+        return self._parse("ip", "-j address show", parsers.interfaces)
+
+    def rules(self) -> list[dict[str, Any]]:
+        return self._parse("ip", "-4 -j rule show", parsers.records)
+
+    def routes(self) -> list[dict[str, Any]]:
+        return self._parse("ip", "-4 -j route show table all", parsers.records)
+
+    def neighbours(self) -> list[tuple[str, str, str]]:
+        return self._parse("lldpctl", "-f json", parsers.neighbours)
+
+    def heard(self) -> list[tuple[str, str, str]] | None:
+        """As `neighbours`; None where LLDP cannot be read."""
+        try:
+            return self.neighbours()
+        except (Broken, ToolMissing):
+            return None
+
+    def answering(self, pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """(own address, address to ask) -> those that answer; all are asked at the same time."""
+        self.run("ping", "-V")
+        # Three tries a moment apart: the first may be spent on ARP.
+        one = "(ping -n -q -c 3 -i 0.2 -W 1 -I {} {} >/dev/null 2>&1 && echo {} {}) &"
+        asked = " ".join(one.format(own, other, own, other) for own, other in pairs)
+        return {(line.split()[0], line.split()[1]) for line in self.ask("sh", f"-c '{asked} wait'").splitlines()}
+
+    def is_virtual(self, interface: str) -> bool:
+        """Whether no device stands behind an interface (veth, bridge): it has no rate of its own."""
+        _, out, _ = self.run("sh", "-c 'ls -d /sys/class/net/*/device'")
+        return f"/sys/class/net/{interface}/device" not in out.split()
+
+    def path_filters(self) -> dict[str, int]:
+        """Interface, or `all` -> its rp_filter."""
+        _, out, _ = self.run("sh", "-c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'")
+        rows = [line.rpartition(":") for line in out.splitlines()]
+        return {path.split("/")[-2]: int(value) for path, _, value in rows}
+
+    def describe(self) -> str:
+        """The operating system and kernel, for people."""
+        named = parsers.settings(self.read("/etc/os-release") or "").get("PRETTY_NAME", "")
+        return f"{named.strip(chr(34))}, kernel {self.ask('uname', '-r').strip()}"
+
+    def _parse(self, tool: str, arguments: str, parser: Callable[[str], T]) -> T:
+        text = self.ask(tool, arguments)
+        try:
+            return parser(text)
+        except ValueError as error:
+            raise Broken(f"`{tool} {arguments}` said what is not understood: {str(error)[:200]}") from None
+
+    def _doubled(self) -> frozenset[str]:
+        listed = self.read(DOUBLED)
+        return frozenset(json.loads(listed).get("tools", ())) if listed else frozenset()

@@ -1,0 +1,175 @@
+"""A healthy GPU node as its commands tell of it; cases change what one command says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+HOST = "x-a0001-r01-n01"
+DRIVER = "570.133.20"
+
+
+def nic(name: str, rail: int | None, address: str, gateway: str, **more) -> dict:
+    """A port as expect/<slice>.json has it."""
+    is_rail = rail is not None
+    return {
+        "name": name,
+        "purpose": "rail" if is_rail else "frontend",
+        "address": address,
+        "prefix_len": 31,
+        "gateway": gateway,
+        "rail": rail,
+        "rail_prefix": f"10.{16 * rail}.0.0/12" if is_rail else None,
+        "table": 100 + rail if is_rail else None,
+        "hca": f"mlx5_{rail}" if is_rail else None,
+        "mtu": 9000,
+        "rate_gbps": 400,
+        "peer_device": "x-a0001-leaf00" if is_rail else "x-fe-leaf0001",
+        "peer_port": f"etp{rail + 1}" if is_rail else "etp1",
+        **more,
+    }
+
+
+NICS = [
+    nic("rail0", 0, "10.0.0.1", "10.0.0.0"),
+    nic("rail1", 1, "10.16.0.1", "10.16.0.0"),
+    nic("fe0", None, "10.128.0.1", "10.128.0.0"),
+]
+
+RP_FILTERS = {"all": 0, "rail0": 2, "rail1": 2}
+
+EXPECTED = {
+    "host": HOST,
+    "unit": "a0001",
+    "vendor": "supermicro",
+    "product": "smc_sys_421ge_tnhr2_lcc",
+    "gpu": {"count": 8, "model": "h100_sxm"},
+    "software": {"gpu_driver": DRIVER, "nccl": "2.27.3"},
+    "nics": NICS,
+    "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
+}
+
+GPU = "{}, NVIDIA H100 80GB HBM3, " + DRIVER + ", Enabled\n"
+
+
+def interface(wanted: dict, **more) -> dict:
+    return {
+        "ifname": wanted["name"],
+        "flags": ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
+        "mtu": wanted["mtu"],
+        "addr_info": [{"family": "inet", "local": wanted["address"], "prefixlen": wanted["prefix_len"]}],
+        **more,
+    }
+
+
+def lldp(*heard: tuple[str, str, str]) -> str:
+    """(port, neighbour, its port) -> `lldpctl -f json`."""
+    entries = [
+        {
+            port: {
+                "via": "LLDP",
+                "chassis": {device: {"id": {"type": "mac", "value": "02:00:00:00:00:01"}}},
+                "port": {"id": {"type": "ifname", "value": peer_port}},
+            }
+        }
+        for port, device, peer_port in heard
+    ]
+    return json.dumps({"lldp": {"interface": entries}} if entries else {"lldp": {}})
+
+
+def healthy() -> dict[str, tuple[int, str]]:
+    """Command -> exit status and what it prints."""
+    rails = [n for n in NICS if n["purpose"] == "rail"]
+    one = "(ping -n -q -c 3 -i 0.2 -W 1 -I {0} {1} >/dev/null 2>&1 && echo {0} {1}) &"
+    pairs = [(n["address"], n["gateway"]) for n in rails]
+    asked = " ".join(one.format(*pair) for pair in pairs)
+    pings = {"ping -V": (0, "ping"), f"sh -c '{asked} wait'": (0, "".join(f"{a} {b}\n" for a, b in pairs))}
+    speeds = {f"ethtool {n['name']}": (0, f"Settings for {n['name']}:\n\tSpeed: 400000Mb/s\n") for n in NICS}
+    filters = "".join(f"/proc/sys/net/ipv4/conf/{name}/rp_filter:{value}\n" for name, value in RP_FILTERS.items())
+    devices = " ".join(f"/sys/class/net/{n['name']}/device" for n in NICS)
+    return {
+        "nvidia-smi --query-gpu=index,name,driver_version,persistence_mode --format=csv,noheader": (
+            0,
+            "".join(GPU.format(i) for i in range(8)),
+        ),
+        "nv-fabricmanager --version": (0, f"Fabric Manager version is : {DRIVER}\n"),
+        "systemctl is-active nvidia-fabricmanager": (0, "active\n"),
+        "systemctl show --property=DefaultLimitMEMLOCK --value": (0, "infinity\n"),
+        "systemctl list-units --failed --plain --no-legend": (0, ""),
+        "sh -c 'ulimit -l'": (0, "unlimited\n"),
+        "ip -j address show": (0, json.dumps([interface(n) for n in NICS])),
+        "ip -4 -j rule show": (
+            0,
+            json.dumps([{"priority": 100, "src": n["address"], "table": str(n["table"])} for n in rails]),
+        ),
+        "ip -4 -j route show table all": (
+            0,
+            json.dumps(
+                [
+                    {"dst": dst, "gateway": n["gateway"], "dev": n["name"], "table": str(n["table"])}
+                    for n in rails
+                    for dst in (n["rail_prefix"], "10.0.0.0/9")
+                ]
+            ),
+        ),
+        "lldpctl -f json": (0, lldp(*((n["name"], n["peer_device"], n["peer_port"]) for n in NICS))),
+        "chronyc -c tracking": (0, "A9FEA97B,169.254.169.123,4,1700000000.0,0.000012,0.0,0.0,0,0,0,0,0,0,Normal\n"),
+        "dpkg-query -W -f '${Version}' libnccl2": (0, "2.27.3-1+cuda12.9"),
+        "uname -r": (0, "6.8.0\n"),
+        "cat /etc/os-release": (0, 'PRETTY_NAME="Debian GNU/Linux 12"\n'),
+        "cat /proc/self/status": (0, "Name:\tcat\nCapBnd:\t000001ffffffffff\n"),
+        "cat /etc/nccl.conf": (0, "# a comment\nNCCL_IB_HCA==mlx5_0,mlx5_1\nNCCL_SOCKET_IFNAME==fe0\n"),
+        "cat /proc/sys/kernel/numa_balancing": (0, "0\n"),
+        **pings,
+        **speeds,
+        "sh -c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'": (0, filters),
+        "sh -c 'ls -d /sys/class/net/*/device'": (0, devices + "\n"),
+    }
+
+
+ALWAYS = {"cat", "sh", "uname"}
+"""Commands that every machine has."""
+
+
+SCRIPT = """\
+#!/usr/bin/python3 -I
+import json, os, shlex, sys
+name = sys.argv[0].rpartition("/")[2]
+asked = [name, *sys.argv[1:]]
+said = [v for k, v in json.load(open("{table}")).items() if shlex.split(k) == asked]
+if not said and (name == "sh" or asked == ["cat"]):
+    os.execv("/bin/" + name, asked)
+rc, out = said[0] if said else (1, "")
+sys.stdout.write(out)
+raise SystemExit(rc)
+"""
+
+
+@dataclass
+class FakeHost:
+    """Answers like a testinfra host. `missing`: tools that are not installed."""
+
+    says: dict[str, tuple[int, str]] = field(default_factory=healthy)
+    missing: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, command: str) -> SimpleNamespace:
+        head, _, line = command.partition(" timeout -k 5 30 ")
+        assert head == "PATH=$PATH:/usr/sbin:/sbin", command
+        self.asked.append(line)
+        tool = shlex.split(line)[0]
+        if tool in self.missing:
+            return SimpleNamespace(rc=127, stdout="", stderr=f"timeout: failed to run command '{tool}'")
+        rc, out = self.says.get(line, (1, ""))
+        return SimpleNamespace(rc=rc, stdout=out, stderr="")
+
+    def write(self, folder) -> None:
+        """The same answers as scripts, to stand first on PATH; a shell, and `cat` alone, work as ever."""
+        table = folder / "answers.json"
+        table.write_text(json.dumps(self.says))
+        for tool in {shlex.split(line)[0] for line in self.says} - self.missing:
+            script = folder / tool
+            script.write_text(SCRIPT.format(table=table))
+            script.chmod(0o755)
