@@ -147,8 +147,8 @@ def check(site: SiteArgument, as_json: JsonOption = False) -> None:
     from lindos.check import RULES
     from lindos.check import check as run_rules
 
-    _, _, made = _plan(site)
-    findings = run_rules(made)
+    _, spec, made = _plan(site)
+    findings = run_rules(made, spec)
     if as_json:
         print(json.dumps([f.as_dict() for f in findings]))
     code = _tell(findings) if not as_json else int(any(f.severity in ("critical", "warning") for f in findings))

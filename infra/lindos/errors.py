@@ -11,6 +11,7 @@ Each carries `problems`: all that one phase found, shown together. A bug stays a
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 SHOWN_AT_MOST = 50
 """Problems printed in one go; the rest are counted."""
+
+SHOWN_WIDTH, SHOWN_BEFORE = 120, 80
+"""Characters shown of a long line, and how many of them stand before the spot."""
+
+
+def _columns(character: str) -> int:
+    """Columns that a character takes in a terminal."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,16 @@ class Place:
     column: int
     text: str = ""
     path: str = ""
+
+    def excerpt(self) -> list[str]:
+        """Place -> its line and a caret below the spot; of a long line the part around it, nothing unprintable."""
+        start = max(0, self.column - 1 - SHOWN_BEFORE) if len(self.text) > SHOWN_WIDTH else 0
+        shown = self.text[start : start + SHOWN_WIDTH]
+        clean = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
+        before = clean[: self.column - 1 - start]
+        indent = "".join("\t" if c == "\t" else " " * _columns(c) for c in before)
+        number = f"{self.line:>4}"
+        return [f"  {number} | {clean}", f"  {' ' * len(number)} | {indent}^"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +71,7 @@ class Problem:
             where = f"{at.file}:{at.line}:{at.column}"
             lines.append(f"{where}: {at.path}: {self.message}" if at.path else f"{where}: {self.message}")
             if at.text.strip():
-                lines.append(f"  {at.line:>4} | {at.text}")
-                lines.append(f"       | {' ' * (at.column - 1)}^")
+                lines += at.excerpt()
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
@@ -79,10 +99,9 @@ class LindosError(Exception):
 
 
 class SpecError(LindosError):
-    """The site file is wrong."""
+    """What the operator wrote is wrong: the site file, or the words of a command."""
 
     exit_code = 2
-    title = "site file"
 
 
 class CatalogueError(LindosError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lindos.emit.artefact import Artefact
 from lindos.emit.nodes import host_views
-from lindos.plan.address import FABRIC_BLOCK
+from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +69,7 @@ def inventory(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
     everywhere = {
         "lindos_site": plan.site,
         "lindos_digest": plan.digest,
+        "frontend_network_destinations": [FRONTEND_BLOCK],
         "rdma_nic_fabric_prefix": FABRIC_BLOCK,
     }
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FABRIC_BLOCK = "10.0.0.0/9"
 """All rail NICs of the fabric; a host routes it over its rails."""
+FRONTEND_BLOCK = "10.128.0.0/12"
+"""All front-end ports; what lies beyond them is for people to say."""
 RAIL_PREFIX_LEN = 12
 
 

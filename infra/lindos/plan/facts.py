@@ -271,7 +271,7 @@ def _optics(catalogue: Catalogue) -> tuple[OpticFacts, ...]:
 
 def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     """Spec and catalogue -> Facts. CatalogueError lists every fact missing; InfeasibleError where they disagree."""
-    needs = Needs()
+    needs = Needs(catalogue)
     fabrics, services = spec.fabrics, spec.compute.services
     fleets = tuple(_fleet(needs, catalogue, f, i) for i, f in enumerate(spec.compute.fleets))
     oob = catalogue.get(Switch, fabrics.oob.switch)

@@ -120,7 +120,7 @@ def _unit_nodes(facts: Facts, grows_to: int) -> tuple[list[tuple[FleetFacts, int
 def _flat_or_clos(name: str, switch: SwitchFacts, ratio: float, leaves_at: dict[int, list[int]]) -> Clos:
     """A fabric of independent leaves: one switch where all fits on it, else the smallest Clos."""
     ports = leaf_ports(switch.radix, ratio)
-    if sum(leaves_at[switch.radix]) == 1:
+    if sum(leaves_at[switch.radix]) <= 1:
         return one_tier(switch.radix)
     return size_clos(
         name,

@@ -1,0 +1,224 @@
+"""Nodes -> nodes as planned: the roles, in waves of units, with a budget for failures, resumed where they stopped.
+
+A host that would be given what it was last given is not touched (see memory.py).
+`.lindos/<site>/logs/converge-<time>.jsonl` holds each task that changed or failed, one a line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from lindos.drivers import ansible
+from lindos.errors import Problem, SpecError
+from lindos.rollout.memory import Marks, Memory, SshMarks
+from lindos.rollout.waves import Host, Wave, hosts_of, suite_of, waves_of
+from lindos.verify import zipapp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+    from typing import Any, TextIO
+
+    from lindos.workspace import Workspace
+
+LARGEST_WAVE = 200
+BUDGET = 0.1
+
+Run = Callable[[ansible.Play, Callable[[ansible.Event], None]], ansible.PlayResult]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvergeResult:
+    """What became of the hosts: `untouched` were as planned before, `left` never begun, and `stopped` says why."""
+
+    converged: tuple[str, ...]
+    untouched: tuple[str, ...]
+    failed: tuple[ansible.HostOutcome, ...]
+    left: tuple[str, ...]
+    changed: int
+    waves: int
+    seconds: float
+    log: Path
+    stopped: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed and not self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How to go about it. `check` only says what would change; `tags` picks roles, `variables` overrides theirs.
+
+    `again` goes to hosts that were given the same before as well. `budget` is the share of a wave that may fail.
+    """
+
+    check: bool = False
+    again: bool = False
+    tags: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    largest_wave: int = LARGEST_WAVE
+    budget: float = BUDGET
+    run: Run = ansible.play
+    marks: Marks = field(default_factory=SshMarks)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it leaves a host that nothing can be remembered of."""
+        return self.check or bool(self.tags) or bool(self.variables)
+
+
+@dataclass(slots=True)
+class _Tally:
+    converged: list[str] = field(default_factory=list)
+    failed: list[ansible.HostOutcome] = field(default_factory=list)
+    changed: int = 0
+    begun: int = 0
+    stopped: str = ""
+
+
+def converge(
+    workspace: Workspace,
+    *,
+    limit: str | Collection[str] | None = None,
+    units: Collection[str] | None = None,
+    check: bool = False,
+    rollout: Rollout = Rollout(),
+    progress: Callable[[str], None],
+) -> ConvergeResult:
+    """A site's workspace -> its hosts as the roles have them; `progress` hears a line for people.
+
+    `limit` names hosts or groups, `*` standing for anything, and `units` units; without either it is every host
+    with a role. A wave of which more than the budget fails is the last.
+    """
+    begin = time.monotonic()
+    rollout = replace(rollout, check=check or rollout.check)
+    _ship_suite(workspace)
+    limit = limit.split(",") if isinstance(limit, str) else limit
+    chosen = _chosen(hosts_of(workspace), limit or (), units or ())
+    memory = Memory(workspace.state / "converged.json", rollout.marks)
+    done = frozenset[str]() if rollout.again or rollout.partial else memory.as_planned(chosen)
+    pending = [host for host in chosen if host.name not in done]
+    waves = waves_of(pending, rollout.largest_wave)
+    log = _log_file(workspace)
+    if pending and (why := ansible.strategy().why):
+        progress(f"converge: without Mitogen, and slower: {why}")
+    with log.open("w") as lines:
+        tally = _roll(workspace, waves, rollout, memory, _Reporter(progress, lines))
+    return ConvergeResult(
+        converged=tuple(tally.converged),
+        untouched=tuple(host.name for host in chosen if host.name in done),
+        failed=tuple(tally.failed),
+        left=tuple(host.name for wave in waves for host in wave.hosts)[tally.begun :],
+        changed=tally.changed,
+        waves=len(waves),
+        seconds=time.monotonic() - begin,
+        log=log,
+        stopped=tally.stopped,
+    )
+
+
+def _roll(
+    workspace: Workspace, waves: tuple[Wave, ...], rollout: Rollout, memory: Memory, reporter: _Reporter
+) -> _Tally:
+    """Waves -> what came of them, one after the other until the budget is spent."""
+    tally = _Tally()
+    for number, wave in enumerate(waves, 1):
+        reporter.say(f"wave {number} of {len(waves)}, {wave.name}: {len(wave.hosts)} hosts")
+        result = rollout.run(_request(workspace, wave, rollout), reporter)
+        good = {outcome.host for outcome in result.hosts if outcome.ok}
+        bad = [outcome for outcome in result.hosts if not outcome.ok]
+        changed = sum(outcome.changed for outcome in result.hosts)
+        tally.begun += len(wave.hosts)
+        tally.changed += changed
+        tally.converged += [host.name for host in wave.hosts if host.name in good]
+        tally.failed += bad
+        if not rollout.partial:
+            memory.remember([host for host in wave.hosts if host.name in good], [o.host for o in bad])
+        told = f"{len(good)} done, {len(bad)} failed, {changed} changes in {result.seconds:.0f} s"
+        reporter.say(f"wave {wave.name}: {told}")
+        if len(bad) > rollout.budget * len(wave.hosts) and number < len(waves):
+            tally.stopped = (
+                f"{len(bad)} of {len(wave.hosts)} hosts of wave {wave.name} failed, more than {rollout.budget:.0%}"
+            )
+            reporter.say(f"stopped: {tally.stopped}")
+            break
+    return tally
+
+
+def _log_file(workspace: Workspace) -> Path:
+    stamp = f"{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns() // 1000 % 10**6:06}"
+    log = workspace.state / "logs" / f"converge-{stamp}.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log
+
+
+def _chosen(hosts: tuple[Host, ...], limit: Collection[str], units: Collection[str]) -> tuple[Host, ...]:
+    """Every host with a role -> those asked for; a pattern that fits no host, group or unit is an error."""
+    by_limit = {pattern: {h for h in hosts if _fits(pattern, {h.name, *h.groups})} for pattern in limit}
+    by_unit = {pattern: {h for h in hosts if _fits(pattern, {h.unit})} for pattern in units}
+    if unknown := sorted(pattern for pattern, found in (by_limit | by_unit).items() if not found):
+        raise SpecError(
+            Problem(
+                f"no host, group or unit of that name has a role: {', '.join(unknown)}",
+                hint="names are those of the emitted inventory (inventory/hosts.json)",
+            )
+        )
+    for wanted in (by_limit, by_unit):
+        if wanted:
+            asked = set[Host]().union(*wanted.values())
+            hosts = tuple(host for host in hosts if host in asked)
+    return hosts
+
+
+def _fits(pattern: str, names: Collection[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _ship_suite(workspace: Workspace) -> None:
+    """The check suite, where role node_validation takes it from; left alone while it is the same."""
+    if not (workspace.root / "roles" / "node_validation").is_dir():
+        return
+    path, data = suite_of(workspace), zipapp.build(workspace.state / "verify").data
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+
+
+def _request(workspace: Workspace, wave: Wave, rollout: Rollout) -> ansible.Play:
+    return ansible.Play(
+        playbook=workspace.root / "roles" / "site.yml",
+        inventories=(workspace.build / "inventory", workspace.inventory),
+        limit=tuple(host.name for host in wave.hosts),
+        folder=workspace.root,
+        work=workspace.state / "runs",
+        check=rollout.check,
+        tags=rollout.tags,
+        variables=rollout.variables,
+    )
+
+
+class _Reporter:
+    """Hears each task: failures go to people, changes and failures to the log."""
+
+    def __init__(self, progress: Callable[[str], None], lines: TextIO) -> None:
+        self._progress = progress
+        self._lines = lines
+
+    def say(self, line: str) -> None:
+        self._progress(f"converge: {line}")
+
+    def __call__(self, event: ansible.Event) -> None:
+        if event.bad:
+            where = f"{event.role}: {event.task}" if event.role else event.task
+            self.say(f"{event.host}: {where}: {event.reason}")
+        if event.bad or event.status == "changed":
+            self._lines.write(json.dumps(asdict(event)) + "\n")
+            self._lines.flush()

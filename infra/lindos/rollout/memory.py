@@ -1,0 +1,81 @@
+"""What each host was last given, remembered twice: here, and on the host itself.
+
+The file here says whom to ask; the mark on the host is what counts, since a disk that was imaged anew, or another
+operator's run, is known to the host alone.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from lindos.drivers import runner, ssh
+from lindos.verify.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from lindos.rollout.waves import Host
+
+MARK = "/var/lib/lindos/converged"
+
+
+class Marks(Protocol):
+    """Reads and writes the marks of many hosts; a host that does not answer has none, and takes none."""
+
+    def read(self, hosts: Iterable[Host]) -> Mapping[str, str]: ...
+
+    def write(self, hosts: Iterable[Host]) -> frozenset[str]: ...
+
+
+class SshMarks:
+    """Marks in a file of each host, over SSH."""
+
+    def read(self, hosts: Iterable[Host]) -> Mapping[str, str]:
+        """Hosts -> the marks they have, by name."""
+        asked = runner.run(list(hosts), _read, retry=runner.ONCE)
+        return {outcome.host.name: outcome.value for outcome in asked if outcome.value}
+
+    def write(self, hosts: Iterable[Host]) -> frozenset[str]:
+        """Hosts -> the names of those that took their mark."""
+        told = runner.run(list(hosts), _write, retry=runner.ONCE)
+        return frozenset(outcome.host.name for outcome in told if outcome.ok)
+
+
+class Memory:
+    """`path` is the file here; it is replaced in one step."""
+
+    def __init__(self, path: Path, marks: Marks) -> None:
+        self._path = path
+        self._marks = marks
+        self._given: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    def as_planned(self, hosts: Iterable[Host]) -> frozenset[str]:
+        """Hosts -> the names of those that were last given what they would be given now."""
+        likely = [host for host in hosts if self._given.get(host.name) == host.inputs]
+        marks = self._marks.read(likely) if likely else {}
+        return frozenset(host.name for host in likely if marks.get(host.name) == host.inputs)
+
+    def remember(self, good: Iterable[Host], bad: Iterable[str]) -> None:
+        """Hosts that were given all, and names of hosts that may be anything now."""
+        good = list(good)
+        marked = self._marks.write(good) if good else frozenset()
+        gone = set(bad)
+        kept = {host: inputs for host, inputs in self._given.items() if host not in gone}
+        self._given = {**kept, **{host.name: host.inputs for host in good if host.name in marked}}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.write_text(json.dumps(self._given, indent=1, sort_keys=True) + "\n")
+        fresh.replace(self._path)
+
+
+def _read(host: Host) -> str:
+    with ssh.connect(Access.from_environment().host(host.name, host.address)) as connection:
+        return (connection.get(MARK) or b"").decode().strip()
+
+
+def _write(host: Host) -> None:
+    with ssh.connect(Access.from_environment().host(host.name, host.address)) as connection:
+        connection.check(["mkdir", "-p", MARK.rpartition("/")[0]])
+        connection.put(MARK, f"{host.inputs}\n".encode())
