@@ -1,6 +1,7 @@
 """The command line: parse, call one library function, print, return a code.
 
-Data goes to stdout, words for people to stderr. Exit 0 clean, 1 findings or infeasible, 2 bad input, 3 the world failed.
+Data goes to stdout, words for people to stderr.
+Exit 0 clean, 1 findings or infeasible, 2 bad input, 3 the world failed.
 Libraries are imported by the command that needs them, so that `lindos --help` answers at once.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +20,7 @@ from lindos.workspace import Workspace, project_root, site_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from lindos.finding import Finding
     from lindos.plan import Plan
@@ -116,8 +117,8 @@ def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
         "seconds": round(time.perf_counter() - start, 3),
         "counts": counts(made),
         "power_mw": {
-            "it_nameplate": round(made.loads["nameplate_w"].sum() / 1e6, 6),
-            "it_typical": round(made.loads["typical_w"].sum() / 1e6, 6),
+            "it_nameplate": round(int(made.loads["nameplate_w"].sum()) / 1e6, 6),
+            "it_typical": round(int(made.loads["typical_w"].sum()) / 1e6, 6),
         },
     }
     print(json.dumps(out) if as_json else _summary(out))

@@ -1,8 +1,28 @@
-"""What NVIDIA's network tools print, read into tables, and compared with what a role wants."""
+"""What NVIDIA's network tools print, read into tables, and compared with what a role wants.
+
+Output of several NICs stands in sections, each below a line `# rail0 mlx5_0`: interface and RDMA device.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+
+def mlxconfig_drift(printed: str, wanted: dict[str, object]) -> list[dict[str, Any]]:
+    """Sections, wanted firmware settings -> what to set: [{"device": "mlx5_0", "settings": ["LINK_TYPE_P1=2"]}]."""
+    drift = []
+    for _, device, text in _sections(printed):
+        now = mlxconfig_next_boot(text)
+        settings = [f"{name}={value}" for name, value in sorted(wanted.items()) if now.get(name) != str(value)]
+        if settings:
+            drift.append({"device": device, "settings": settings})
+    return drift
+
+
+def mlnx_qos_drifted(printed: str, wanted: dict[str, str]) -> list[str]:
+    """Sections, wanted class -> the interfaces that have another."""
+    return [name for name, _, text in _sections(printed) if mlnx_qos_settings(text) != wanted]
 
 
 def mlxconfig_next_boot(printed: str) -> dict[str, str]:
@@ -18,12 +38,6 @@ def mlxconfig_next_boot(printed: str) -> dict[str, str]:
     return found
 
 
-def mlxconfig_drift(wanted: dict[str, object], printed: str) -> dict[str, str]:
-    """Wanted settings, output of the query -> those that are set otherwise, with the wanted value."""
-    now = mlxconfig_next_boot(printed)
-    return {name: str(value) for name, value in sorted(wanted.items()) if now.get(name) != str(value)}
-
-
 def mlnx_qos_settings(printed: str) -> dict[str, str]:
     """Output of `mlnx_qos -i INTERFACE` -> {"trust": "dscp", "pfc": "0,0,0,1,0,0,0,0"}."""
     trust = re.search(r"^Priority trust state:\s*(\S+)", printed, re.MULTILINE)
@@ -34,12 +48,14 @@ def mlnx_qos_settings(printed: str) -> dict[str, str]:
     }
 
 
+def _sections(printed: str) -> list[tuple[str, str, str]]:
+    """Printed sections -> (interface, RDMA device, text) of each."""
+    parts = re.split(r"^# (\S+) (\S+)$", printed, flags=re.MULTILINE)
+    return [(parts[at], parts[at + 1], parts[at + 2]) for at in range(1, len(parts), 3)]
+
+
 class FilterModule:
     """What Ansible looks for in this file."""
 
     def filters(self) -> dict[str, object]:
-        return {
-            "mlxconfig_next_boot": mlxconfig_next_boot,
-            "mlxconfig_drift": mlxconfig_drift,
-            "mlnx_qos_settings": mlnx_qos_settings,
-        }
+        return {"mlxconfig_drift": mlxconfig_drift, "mlnx_qos_drifted": mlnx_qos_drifted}

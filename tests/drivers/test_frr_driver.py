@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def config(digest: str = "d1", **files: str) -> Config:
     texts = {
-        "frr.conf": "hostname lab-p001-spine01\n",
+        "frr.conf": "hostname lab-p001-spine01\nrouter bgp 1\n",
         "interfaces": "auto etp1\niface etp1\n",
         "lldpd.conf": "configure lldp portidsubtype ifname\n",
         "daemons": "bgpd=yes\n",
@@ -96,13 +96,13 @@ def test_loading_the_same_again_restarts_nothing(frr: Frr, host: Host, box: Box)
 def test_a_new_routing_configuration_is_reloaded_and_keeps_its_sessions(frr: Frr, host: Host, box: Box) -> None:
     bring(frr, host, config())
     log(box)
-    assert frr.load(host, config("d2", frr_conf="hostname other\n")).changed == ("frr.conf",)
+    assert frr.load(host, config("d2", frr_conf="router bgp 9\n")).changed == ("frr.conf",)
     assert log(box) == ["armed 120", "ifreload", f"reload {box.etc}/frr/frr.conf"]
 
 
 def test_a_new_stamp_alone_interrupts_nothing(frr: Frr, host: Host, box: Box) -> None:
     """Every file carries the digest of its slice; that a far rack has moved must not cost a session."""
-    stamps = {"frr_conf": "! {}\nhostname leaf\n", "daemons": "# {}\nbgpd=yes\n", "lldpd_conf": "# {}\n"}
+    stamps = {"frr_conf": "! {}\nrouter bgp 5\n", "daemons": "# {}\nbgpd=yes\n", "lldpd_conf": "# {}\n"}
     bring(frr, host, config("d1", **{name: text.format("d1") for name, text in stamps.items()}))
     log(box)
     later = config("d2", **{name: text.format("d2") for name, text in stamps.items()})
@@ -165,12 +165,12 @@ def test_a_first_load_that_fails_leaves_the_switch_as_the_installer_did(frr: Frr
 
 def test_what_nobody_confirms_goes_back_to_what_was_confirmed_last(frr: Frr, host: Host, box: Box) -> None:
     bring(frr, host, config())
-    frr.load(host, config("d2", frr_conf="hostname two\n"))
-    frr.load(host, config("d3", frr_conf="hostname three\n"))
+    frr.load(host, config("d2", frr_conf="router bgp 2\n"))
+    frr.load(host, config("d3", frr_conf="router bgp 3\n"))
     ssh.run(host, ["/bin/sh", f"{box.etc}/lindos/load.sh", "rollback"])
     assert frr.diff(frr.facts(host), config()) == ()
     with pytest.raises(DriverError, match=r"confirm: not as loaded: frr.conf"):
-        frr.confirm(host, config("d3", frr_conf="hostname three\n"))
+        frr.confirm(host, config("d3", frr_conf="router bgp 3\n"))
     assert frr.facts(host).digest == "d1"
 
 
@@ -201,9 +201,9 @@ def test_a_change_typed_into_the_switch_is_a_difference_and_a_load_takes_it_back
     frr: Frr, host: Host, box: Box
 ) -> None:
     bring(frr, host, config())
-    (box.root / "running").write_text("hostname typed\n")
+    (box.root / "running").write_text("router bgp 7\n")
     facts = frr.facts(host)
-    assert facts.pending == ("hostname lab-p001-spine01",)
+    assert facts.pending == ("router bgp 1",)
     assert frr.diff(facts, config()) == ("running",)
     with pytest.raises(DriverError, match="confirm: not as loaded: running"):
         frr.confirm(host, config())
@@ -246,7 +246,7 @@ def test_facts_are_read_from_a_switch_that_says_next_to_nothing() -> None:
 def test_routing_that_does_not_answer_is_no_agreement() -> None:
     facts = parse_facts("s", f"{MARK}services\nactive\nactive\n{MARK}pending\n")
     assert facts.pending == ("FRR does not answer",)
-    said = "2026-11-22 02:46:43,176  INFO: x\n\nLines To Delete\n===============\nno router bgp 1\n"
+    said = "2026-11-22 02:46:43,176  INFO: x\n\nLines To Delete\n=====\nno hostname a\nno router bgp 1\n"
     assert parse_facts("s", f"{MARK}services\nactive\n{MARK}pending\n{said}").pending == ("no router bgp 1",)
 
 

@@ -35,7 +35,7 @@ def read(file: Path) -> Facts:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_site_file_is_told_in_these_words(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same text, exit code 2, in reasonable time, each problem in a place that is in the file."""
+    """Same text, exit code 2, in reasonable time."""
     monkeypatch.chdir(HERE)
     begin = time.process_time()
     with pytest.raises((SpecError, CatalogueError)) as caught:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "lab-p001-spine01"
 
 FILES = {
-    "frr.conf": "hostname lab-p001-spine01\n",
+    "frr.conf": "hostname lab-p001-spine01\nrouter bgp 1\n",
     "interfaces": "auto etp1\niface etp1\n",
     "lldpd.conf": "configure lldp portidsubtype ifname\n",
     "daemons": "bgpd=yes\n",
@@ -85,7 +85,7 @@ def test_a_new_configuration_is_a_difference_by_file_and_an_update_loads_it(
 ) -> None:
     old = inputs(switch, emit(project))
     _, outputs = client.create("Switch", NAME, old)
-    new = inputs(switch, emit(project, "d2", frr_conf="hostname two\n"))
+    new = inputs(switch, emit(project, "d2", frr_conf="router bgp 2\n"))
     assert client.diff("Switch", NAME, old, new, outputs) == {'files["frr.conf"]': "UPDATE", "digest": "UPDATE"}
     log(switch)
     client.update("Switch", NAME, new, outputs)
@@ -97,7 +97,7 @@ def test_an_edit_on_the_box_is_drift_and_the_next_update_takes_it_back(
 ) -> None:
     want = inputs(switch, emit(project))
     _, outputs = client.create("Switch", NAME, want)
-    (switch.etc / "frr/frr.conf").write_text("hostname fiddled\n")
+    (switch.etc / "frr/frr.conf").write_text("router bgp 8\n")
     _, seen, outputs = client.read("Switch", NAME, want, outputs)
     differs = client.diff("Switch", NAME, seen, want, outputs)
     assert differs == {'files["frr.conf"]': "UPDATE", "running": "UPDATE"}
@@ -110,9 +110,9 @@ def test_a_change_typed_into_the_switch_is_drift_and_the_next_update_takes_it_ba
 ) -> None:
     want = inputs(switch, emit(project))
     _, outputs = client.create("Switch", NAME, want)
-    (switch.root / "running").write_text("hostname typed\n")
+    (switch.root / "running").write_text("router bgp 7\n")
     _, seen, outputs = client.read("Switch", NAME, want, outputs)
-    assert outputs["running"] == "hostname lab-p001-spine01"
+    assert outputs["running"] == "router bgp 1"
     assert client.diff("Switch", NAME, seen, want, outputs) == {"running": "UPDATE"}
     assert client.update("Switch", NAME, want, outputs)["running"] == "as written"
 
@@ -128,7 +128,7 @@ def test_a_daemon_that_died_is_drift_and_the_next_update_starts_it(client: Clien
 
 def test_a_stale_build_is_refused_before_the_switch_is_touched(client: Client, switch: Box, project: Path) -> None:
     want = inputs(switch, emit(project))
-    emit(project, frr_conf="hostname later\n")
+    emit(project, frr_conf="router bgp 3\n")
     with pytest.raises(grpc.RpcError, match=r"not what the plan has now: frr\.conf\n  hint: lindos emit lab"):
         client.create("Switch", NAME, want)
     assert switch.logins == 0

@@ -106,17 +106,29 @@ The '*' shows parameters with next value different from default/current value.
 """
 
 
+def _sections(*texts: str) -> str:
+    return "".join(f"# rail{at} mlx5_{at}\n{text}" for at, text in enumerate(texts))
+
+
 def test_firmware_is_compared_by_what_the_next_boot_brings() -> None:
-    assert NIC.mlxconfig_next_boot(MLXCONFIG)["LINK_TYPE_P1"] == "2"
-    assert NIC.mlxconfig_drift({"LINK_TYPE_P1": 2, "CNP_DSCP_P1": 48}, MLXCONFIG) == {}
-    assert NIC.mlxconfig_drift({"CNP_DSCP_P1": 4, "KEEP_IB_LINK_UP_P2": 0}, MLXCONFIG) == {
-        "CNP_DSCP_P1": "4",
-        "KEEP_IB_LINK_UP_P2": "0",
-    }
+    printed = _sections(MLXCONFIG, MLXCONFIG.replace("ETH(2)", "IB(1) "))
+    assert NIC.mlxconfig_drift(printed, {"LINK_TYPE_P1": 2, "CNP_DSCP_P1": 48}) == [
+        {"device": "mlx5_1", "settings": ["LINK_TYPE_P1=2"]}
+    ]
+    assert NIC.mlxconfig_drift(_sections(MLXCONFIG), {"CNP_DSCP_P1": 4, "KEEP_IB_LINK_UP_P2": 0}) == [
+        {"device": "mlx5_0", "settings": ["CNP_DSCP_P1=4", "KEEP_IB_LINK_UP_P2=0"]}
+    ]
 
 
 def test_a_setting_the_firmware_does_not_show_is_set() -> None:
-    assert NIC.mlxconfig_drift({"ATS_ENABLED": 0}, MLXCONFIG) == {"ATS_ENABLED": "0"}
+    assert NIC.mlxconfig_drift(_sections(MLXCONFIG), {"ATS_ENABLED": 0}) == [
+        {"device": "mlx5_0", "settings": ["ATS_ENABLED=0"]}
+    ]
+
+
+def test_a_node_without_the_tools_has_no_drift() -> None:
+    assert NIC.mlxconfig_drift("", {"ATS_ENABLED": 0}) == []
+    assert NIC.mlnx_qos_drifted("", {"trust": "dscp"}) == []
 
 
 @pytest.mark.parametrize("colon", ["", ":"])
@@ -127,7 +139,9 @@ def test_a_ports_class_is_read(colon: str) -> None:
         f"\tenabled{colon}     0   0   0   1   0   0   0   0   \n"
         f"\tbuffer{colon}      0   0   0   1   0   0   0   0   \n"
     )
-    assert NIC.mlnx_qos_settings(printed) == {"trust": "dscp", "pfc": "0,0,0,1,0,0,0,0"}
+    wanted = {"trust": "dscp", "pfc": "0,0,0,1,0,0,0,0"}
+    assert NIC.mlnx_qos_settings(printed) == wanted
+    assert NIC.mlnx_qos_drifted(_sections(printed, printed.replace("dscp", "pcp")), wanted) == ["rail1"]
 
 
 def test_a_tool_that_says_nothing_agrees_with_nothing() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from ruamel.yaml import YAML
@@ -14,6 +13,9 @@ from lindos.catalogue.files import FOLDERS, ProductFile, check_facts, leaves, re
 from lindos.catalogue.load import PRODUCTS, Assumed, Catalogue, Needs, merge
 from lindos.catalogue.products import KINDS, REFERENCES, Kind
 from lindos.errors import CatalogueError, Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = sorted(PRODUCTS.glob("*/*.yaml"))
 NAMES = [f"{p.parent.name}/{p.stem}" for p in FILES]
@@ -200,7 +202,7 @@ def test_facts_that_a_stage_misses_are_told_together() -> None:
         (("source: its data sheet\n", ""), "'source' is missing"),
         (("confidence: sourced", "confidence: sure"), "confidence: 'sure' is not one of: sourced, secondary"),
         (("facts: {", "fact: {"), "unknown key 'fact'"),
-        (("count: 2", "count: 2, count"), "this is not YAML"),
+        (("needed: 1}}", "needed: 1}"), "this is not YAML"),
         (("confidence: sourced", "confidence: sourced: x"), "this is not YAML: mapping values are not allowed"),
         ((SWITCH, "- a\n"), "expected keys and values, not a list"),
         ((SWITCH, ""), "expected keys and values"),
@@ -224,6 +226,7 @@ def test_a_product_file_that_is_wrong_is_told_by_its_path(
         (("u_height: 1", "height_u: 1"), "facts.height_u: unknown key 'height_u'"),
         (("u_height: 1", "u_height: '1'"), "facts.u_height: expected a whole number of rack units, not '1'"),
         (("u_height: 1", "power_w_max: .nan"), "facts.power_w_max: expected a number, not nan"),
+        (("u_height: 1", "weight_kg: null"), "facts.weight_kg: nothing is said"),
         (("psu: {count: 2, ", "psu: {"), "'facts.psu.count' is missing"),
         (("needed: 1", "needed: 3"), "facts.psu: needed is 3, but the count of power supplies is 2"),
         (("psu.needed", "psu.rating_w"), "fact_confidence: there is no fact 'psu.rating_w' here"),

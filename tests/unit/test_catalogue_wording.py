@@ -6,7 +6,7 @@ import pytest
 
 from lindos.catalogue.nearest import did_you_mean, nearest
 from lindos.catalogue.units import in_unit_of, same_quantity, unit_of
-from lindos.catalogue.wording import show, shorten
+from lindos.catalogue.wording import shorten, show
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_number_with_a_unit_becomes_the_bare_number(key: str, text: str, numbe
 
 
 def test_a_key_that_differs_in_its_unit_only_is_known() -> None:
-    """kw for mw, mm for m; never a key of another quantity."""
+    """Power in kw for mw, lengths in mm for m; never a key of another quantity."""
     assert same_quantity("kw", ["name", "mw", "count"]) == "mw"
     assert same_quantity("rack_pitch_mm", ["row_pitch_m", "rack_pitch_m"]) == "rack_pitch_m"
     assert same_quantity("transformer_mva", ["transformer_kva"]) == "transformer_kva"

@@ -169,7 +169,8 @@ class FakeHost:
         """The same answers as scripts, to stand first on PATH; a shell, and `cat` alone, work as ever."""
         table = folder / "answers.json"
         table.write_text(json.dumps(self.says))
-        for tool in {shlex.split(line)[0] for line in self.says} - self.missing:
+        for tool in {shlex.split(line)[0] for line in self.says}:
             script = folder / tool
-            script.write_text(SCRIPT.format(table=table))
+            # The machine below may have the tool: what is missing here says what a shell says of it.
+            script.write_text("#!/bin/sh\nexit 127\n" if tool in self.missing else SCRIPT.format(table=table))
             script.chmod(0o755)

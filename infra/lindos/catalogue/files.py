@@ -118,6 +118,17 @@ def leaves(facts: Mapping[str, Any], before: str = "") -> list[str]:
     return out
 
 
+def nothing(facts: Mapping[str, Any], before: str = "") -> list[str]:
+    """Nested facts -> the dotted name of every fact without a value."""
+    return [
+        name
+        for key, value in facts.items()
+        for name in (
+            nothing(value, f"{before}{key}.") if isinstance(value, dict) else [f"{before}{key}"] * (value is None)
+        )
+    ]
+
+
 def check_facts(path: Path, file: ProductFile) -> list[Problem]:
     """A product file -> what is wrong with its facts: unknown names, wrong values, marks on absent facts."""
     problems: list[Problem] = []
@@ -125,6 +136,9 @@ def check_facts(path: Path, file: ProductFile) -> list[Problem]:
         KINDS[file.kind].model_validate(file.facts)
     except ValidationError as err:
         problems += _as_problems(path, KINDS[file.kind], err.errors(), "facts.")
+    problems += [
+        _problem(path, f"facts.{name}: nothing is said", "leave out what is not known") for name in nothing(file.facts)
+    ]
     known = set(leaves(file.facts))
     problems += [
         _problem(path, f"fact_confidence: there is no fact '{name}' here")

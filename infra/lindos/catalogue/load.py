@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PRODUCTS = Path(__file__).parent / "products"
 
+MOST_LISTED = 16
+"""Names of products that a hint lists."""
+
 P = TypeVar("P", bound=Product)
 
 
@@ -115,7 +118,7 @@ class Catalogue:
 def not_a(catalogue: Catalogue, kind: str, name: str, place: Place | None = None) -> Problem:
     """A name that stands for no product of a kind -> the Problem, with the nearest names that do."""
     real, known = catalogue.kind(name), catalogue.names(kind)
-    some = f"known: {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}" if known else ""
+    some = f"known: {', '.join(known[:MOST_LISTED])}{', ...' if len(known) > MOST_LISTED else ''}" if known else ""
     own = f"describe it under `assumptions:` with `kind: {kind}`"
     if real:
         return Problem(f"'{name}' is a {real}, not a {kind}", some or own, place)

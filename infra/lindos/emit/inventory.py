@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
 
 ROLE_GROUPS = (
-    "package_repository", "node_tuning", "lldp", "frontend_network", "rdma_nic", "roce_qos", "gpu_driver", "fabric_manager", "nccl", "node_validation",
-)  # fmt: skip
+    "package_repository",
+    "node_tuning",
+    "lldp",
+    "frontend_network",
+    "rdma_nic",
+    "roce_qos",
+    "gpu_driver",
+    "fabric_manager",
+    "nccl",
+    "node_validation",
+)
 """Group = role = feature: every GPU node is in each of these through gpu_node."""
 
 

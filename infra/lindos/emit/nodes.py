@@ -75,10 +75,12 @@ def _ports(plan: Plan) -> pl.DataFrame:
 def _port(row: dict[str, Any]) -> PortView:
     rail = row["rail"]
     return PortView(
-        name=row["port"], purpose=row["purpose"], address=row["address"], prefix_len=row["prefix_len"], gateway=row["gateway"],
+        name=row["port"], purpose=row["purpose"], address=row["address"], prefix_len=row["prefix_len"],
+        gateway=row["gateway"],
         mtu=MGMT_MTU if row["purpose"] in ("mgmt", "bmc") else HOST_MTU, rate_gbps=row["rate_gbps"],
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
-        hca=None if rail is None else f"mlx5_{rail}", rail_prefix=row["rail_prefix"], table=None if rail is None else FIRST_TABLE + rail,
+        hca=None if rail is None else f"mlx5_{rail}", rail_prefix=row["rail_prefix"],
+        table=None if rail is None else FIRST_TABLE + rail,
     )  # fmt: skip
 
 
@@ -95,5 +97,6 @@ def host_views(plan: Plan) -> Iterator[HostView]:
         count, model = gpus[row["device"]]
         yield HostView(
             device=row["device"], vendor=row["vendor"], product=row["product"], unit=row["unit"], slice=row["slice"],
-            digest=digests[row["slice"]], gpus=count, gpu=model, mgmt=reach.get("mgmt"), bmc=reach.get("bmc"), ports=tuple(mine),
+            digest=digests[row["slice"]], gpus=count, gpu=model, mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
+            ports=tuple(mine),
         )  # fmt: skip

@@ -21,7 +21,7 @@ def query_plan(plan: Plan, sql: str) -> str:
         for artefact in tables(plan, {}):
             file = Path(folder) / Path(artefact.path).name
             file.write_bytes(artefact.data)
-            base.execute(f"create view {file.stem} as select * from read_parquet('{file}')")
+            base.from_parquet(str(file)).create_view(file.stem)
         try:
             return str(base.sql(sql))
         except duckdb.Error as err:

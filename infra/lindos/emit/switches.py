@@ -76,7 +76,7 @@ class SwitchView:
 
 
 def _ends(plan: Plan) -> pl.DataFrame:
-    """Both ends of every link that end on a switch: device, port, far end, address, and the peer if that is a switch."""
+    """Both ends of every link that end on a switch: device, port, far end, address, and the peer if it is one."""
     columns = {"a_device": "device", "a_port": "port", "b_device": "far_device", "b_port": "far_port"}
     turned = {"b_device": "device", "b_port": "port", "a_device": "far_device", "a_port": "far_port"}
     order = ["device", "port", "far_device", "far_port", "tier", "fabric"]
@@ -162,7 +162,7 @@ def switches(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701  # configuration, no HTML
     )  # configuration, no HTML
     templates = {name: env.get_template(template) for name, template in FILES.items()}
     for view in views(plan):

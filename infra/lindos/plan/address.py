@@ -1,12 +1,13 @@
 """Coordinates -> addresses and ASNs, as bit fields of fixed width.
 
-    rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1     a rail is a /12, a leaf slot a /24, a NIC a /31
+    rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1; a rail is a /12, a leaf slot a /24
     front end   10.128.0.0/12   leaf 12 | port 7 | end 1
     its links   10.144.0.0/12   tier 1 | switch 11 | uplink 7 | end 1
     loopbacks   10.160.0.0/12   fabric 2 | tier 2 | switch 16
     management  10.192.0.0/10   scope 9 | access switch 7 | host 6         an access switch is a /26, .1 its gateway
     rail links  100.64.0.0/10   tier 1 | switch 13 | uplink 7 | end 1
-    oob links   172.16.0.0/12   leaf-spine 0 | scope 9 | switch 7 | uplink 2 | end 1; spine-core 1 | switch 12 | uplink 6 | end 1
+    oob links   172.16.0.0/12   leaf-spine 0 | scope 9 | switch 7 | uplink 2 | end 1
+                                spine-core 1 | switch 12 | uplink 6 | end 1
 
 End 0 is the gateway or the upper switch's neighbour below, end 1 the NIC or the upper switch. Fields are sized for
 the largest site of the class, never for today's count: growth renumbers nothing. A coordinate that does not fit its
@@ -267,7 +268,12 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, rails
     for fabric, base, bits in (("rdma", RAIL_LINKS, 13), ("frontend", FRONTEND_LINKS, 11)):
         frame = packed(
             _up(links, numbers, fabric).with_columns(end=pl.lit(0)), base,
-            [Field("tier_bit", 1, "tier"), Field("switch", bits, f"switch of fabric {fabric}"), Field("uplink", 7, "uplink"), Field("end", 1, "end")],
+            [
+                Field("tier_bit", 1, "tier"),
+                Field("switch", bits, f"switch of fabric {fabric}"),
+                Field("uplink", 7, "uplink"),
+                Field("end", 1, "end"),
+            ],
         )  # fmt: skip
         out += _both_ends(frame, "link", "link", low_is_gateway=False)
     up = _up(links, numbers, "oob").with_columns(end=pl.lit(0))

@@ -180,7 +180,8 @@ def _choose_optics(frame: pl.DataFrame, optics: Sequence[OpticFacts]) -> pl.Data
         raise CatalogueError(
             Problem(
                 f"no pair of optics joins {b_groups}x{gbps}G in {b_form} with {a_groups}x{gbps}G in {a_form}",
-                hint="give the optic in the site file: assumptions: - {product: NAME, kind: optic, facts: {form, rate, medium, standard, max_m}, reason: ...}",
+                hint="give the optic in the site file: assumptions: - {product: NAME, kind: optic, "
+                "facts: {form, rate, medium, standard, connector, max_m}, reason: ...}",
             )
             for a_form, a_groups, b_form, b_groups, gbps in lacking.iter_rows()
         )
@@ -207,7 +208,7 @@ def _label(end: str, far: str) -> pl.Expr:
 
 
 def _bundle(frame: pl.DataFrame) -> pl.DataFrame:
-    """Links -> with the cable that carries each: a fan-out from one connector above to single ports below is one cable."""
+    """Links -> with the cable that carries each: a fan-out from one connector above is one cable."""
     fan = (pl.col("b_share") > 1) & (pl.col("a_share") == 1)
     connector = pl.col("b_lane_group") // pl.col("b_share").fill_null(1)
     whole = ["b_device", "b_cage", connector]

@@ -112,7 +112,8 @@ def size_clos(
     if max(leaves) > spine_radix - spine_up:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} holds {spine_radix - spine_up}",
+                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} "
+                f"holds {spine_radix - spine_up}",
                 hint="make the unit smaller, or take a switch with more ports",
             )
         )
@@ -122,10 +123,12 @@ def size_clos(
     if tall is None:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {core_radix} join {core_radix}: "
+                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {core_radix} "
+                f"join {core_radix}: "
                 f"{pods - core_radix:,} pods too many",
                 hint=f"three tiers of radix {spine_radix} end at {core_radix * most:,} leaves "
-                f"({core_radix * most * leaf.down:,} ports); take a switch with more ports, or a higher oversubscription",
+                f"({core_radix * most * leaf.down:,} ports); take a switch with more ports, "
+                "or a higher oversubscription",
             )
         )
     return tall

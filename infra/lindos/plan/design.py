@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from lindos.spec.model import Spec
 
 SCHEMAS: dict[str, type[dy.Schema]] = {
-    "halls": t.Halls, "rows": t.Rows, "racks": t.Racks, "devices": t.Devices, "gpus": t.Gpus, "ports": t.Ports, "links": t.Links,
+    "halls": t.Halls, "rows": t.Rows, "racks": t.Racks, "devices": t.Devices, "gpus": t.Gpus, "ports": t.Ports,
+    "links": t.Links,
     "cables": t.Cables, "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
     "addresses": t.Addresses, "asns": t.Asns, "units": t.Units, "slices": t.Slices,

@@ -214,7 +214,8 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
             if gbps != asked and (fabric == "rdma" or fact.frontend_ports):
                 problems.append(
                     Problem(
-                        f"fleet '{said.name}': the {fabric} NICs of {said.node} run at {gbps} Gb/s, fabrics.{fabric} at {asked} Gb/s",
+                        f"fleet '{said.name}': the {fabric} NICs of {said.node} run at {gbps} Gb/s, "
+                        f"fabrics.{fabric} at {asked} Gb/s",
                         hint="give both ends one speed",
                     )
                 )
@@ -228,14 +229,16 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
         if fact.rails % spec.fabrics.rdma.rails_per_leaf:
             problems.append(
                 Problem(
-                    f"fleet '{said.name}': {fact.rails} rails do not divide into leaves of {spec.fabrics.rdma.rails_per_leaf} rails"
+                    f"fleet '{said.name}': {fact.rails} rails do not divide into leaves "
+                    f"of {spec.fabrics.rdma.rails_per_leaf} rails"
                 )
             )
         if said.gpus % fact.gpus_per_node:
             near = said.gpus // fact.gpus_per_node * fact.gpus_per_node
             problems.append(
                 Problem(
-                    f"fleet '{said.name}': {said.gpus:,} GPUs are no whole number of {said.node} with {fact.gpus_per_node} GPUs each",
+                    f"fleet '{said.name}': {said.gpus:,} GPUs are no whole number of {said.node} "
+                    f"with {fact.gpus_per_node} GPUs each",
                     hint=f"nearest: {near:,} or {near + fact.gpus_per_node:,}",
                 )
             )

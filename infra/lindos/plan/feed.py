@@ -47,7 +47,10 @@ def loads(
             (p.product, p.nameplate_w, p.typical_w, p.liquid_share, p.psus, p.psu_rating_w, p.psus_needed)
             for p in {p.product: p for p in products}.values()
         ],
-        schema={"product": pl.String, "nameplate_w": pl.Int64, "typical_w": pl.Int64, "liquid_share": pl.Float64, "psus": pl.Int64, "psu_rating_w": pl.Int64, "psus_needed": pl.Int64},
+        schema={
+            "product": pl.String, "nameplate_w": pl.Int64, "typical_w": pl.Int64, "liquid_share": pl.Float64,
+            "psus": pl.Int64, "psu_rating_w": pl.Int64, "psus_needed": pl.Int64,
+        },
         orient="row",
     )  # fmt: skip
     watts = {o.part: o.power_w for o in optics}

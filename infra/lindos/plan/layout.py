@@ -167,7 +167,6 @@ def _size_oob(facts: Facts, scopes: int, per_scope: int, shared: int, uplinks: i
 
 
 def _units(
-    facts: Facts,
     wanted: list[tuple[FleetFacts, int]],
     rails_per_leaf: int,
     down: int,
@@ -224,20 +223,20 @@ def _racks(
     for unit in units:
         by_pod[unit.pod].append(unit)
     for pod, members in by_pod.items():
-        for i in range(spine_racks):
-            out.append(
-                RackLayout(
-                    f"{site}-p{pod + 1:03}-net{i + 1:02}",
-                    "network",
-                    None,
-                    pod,
-                    i + 1,
-                    pod + 1,
-                    i,
-                    0,
-                    f"p{pod}s{i}",
-                )
+        out += [
+            RackLayout(
+                f"{site}-p{pod + 1:03}-net{i + 1:02}",
+                "network",
+                None,
+                pod,
+                number=i + 1,
+                oob_scope=pod + 1,
+                oob_index=i,
+                nodes=0,
+                group=f"p{pod}s{i}",
             )
+            for i in range(spine_racks)
+        ]
         for unit in members:
             home, per_rack = f"{site}-a{unit.number + 1:04}", unit.fleet.nodes_per_rack
             # The network racks stand in the middle of the unit: the longest run to a node is half the unit.
@@ -313,7 +312,7 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     slot_u = max(heights)
     per_rack = (min(h.rack_height_u for h in spec.halls) - NETWORK_RACK_FREE_U) // slot_u
     spine_racks = ceil(clos.spines_per_pod / per_rack)
-    full = _units(facts, everything, rails_per_leaf, ports.down, clos, frontend.leaf, per_rack, spine_racks)
+    full = _units(everything, rails_per_leaf, ports.down, clos, frontend.leaf, per_rack, spine_racks)
     units, scopes, pods = full[:today], full[-1].pod + 1, full[today - 1].pod + 1
 
     shared, slots = _shared_slots(clos, frontend, frontend_pods, scopes, fabrics.oob.uplinks)

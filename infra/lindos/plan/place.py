@@ -121,7 +121,8 @@ def _groups(layout: Layout) -> list[list[RackLayout]]:
 
 def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     """Every rack on its default spot; InfeasibleError where the halls are too small."""
-    cursor, spots = _Cursor(spec), {}
+    cursor = _Cursor(spec)
+    spots: dict[str, Spot] = {}
     pod: int | None = None
     groups = _groups(layout)
     for group in groups:
@@ -133,7 +134,8 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
             left = len(layout.racks) - len(spots)
             raise InfeasibleError(
                 Problem(
-                    f"the halls are full: {left:,} of {len(layout.racks):,} racks have no place ({_room(spec):,} positions; "
+                    f"the halls are full: {left:,} of {len(layout.racks):,} racks have no place "
+                    f"({_room(spec):,} positions; "
                     "racks of one unit stand side by side in a row)",
                     hint="give halls: more rows or more racks_per_row; a row should hold whole units",
                 )
@@ -169,7 +171,8 @@ def _move(spec: Spec, spots: dict[str, Spot]) -> None:
         if said.row > hall.rows or said.position > hall.racks_per_row:
             problems.append(
                 Problem(
-                    f"{where}: hall '{hall.name}' has {hall.rows} rows of {hall.racks_per_row} positions, not row {said.row} position {said.position}"
+                    f"{where}: hall '{hall.name}' has {hall.rows} rows of {hall.racks_per_row} positions, "
+                    f"not row {said.row} position {said.position}"
                 )
             )
             continue

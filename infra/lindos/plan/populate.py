@@ -125,7 +125,7 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     )
 
 
-def _cdus(site: str, layout: Layout) -> pl.DataFrame:
+def _cdus(layout: Layout) -> pl.DataFrame:
     rows = [
         (
             f"{rack.name}-cdu{i + 1:02}",
@@ -277,7 +277,8 @@ def _frontend(layout: Layout) -> pl.DataFrame:
             rack, u = slot // layout.switches_per_rack, 1 + slot % layout.switches_per_rack * layout.slot_u
             name = f"a{unit.number + 1:04}"
             rows.append((
-                f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number, number // clos.leaves_per_pod, number % clos.leaves_per_pod,
+                f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number,
+                number // clos.leaves_per_pod, number % clos.leaves_per_pod,
                 0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
             ))  # fmt: skip
     if clos.tiers > 1:
@@ -408,7 +409,7 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         frontend=_frontend(layout),
         oob=_oob(layout, racks_per_switch, top),
     )
-    devices = _devices(facts, parts, _cdus(site, layout), _control(layout, control)).join(
+    devices = _devices(facts, parts, _cdus(layout), _control(layout, control)).join(
         floor.racks, on="rack", how="left", suffix="_rack", maintain_order="left"
     )
     tall = devices.filter(pl.col("u") + pl.col("height_u") - 1 > pl.col("height_u_rack"))
@@ -416,7 +417,8 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         first = tall.row(0, named=True)
         raise InfeasibleError(
             Problem(
-                f"rack {first['rack']}: {first['device']} would end at U{first['u'] + first['height_u'] - 1} of {first['height_u_rack']} ({len(tall)} devices do not fit)",
+                f"rack {first['rack']}: {first['device']} would end at U{first['u'] + first['height_u'] - 1} "
+                f"of {first['height_u_rack']} ({len(tall)} devices do not fit)",
                 hint="fewer nodes a rack, or a higher rack (halls: rack_height_u)",
             )
         )

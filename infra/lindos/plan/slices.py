@@ -2,8 +2,8 @@
 
 A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores, the front
 end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where they stand,
-what they draw, their cords, addresses and both ends of their links (which say all of a port that a product does not). The cables of a link belong to the slice
-of the lower device.
+what they draw, their cords, addresses and both ends of their links, which say all of a port that its product does
+not. The cables of a link belong to the slice of the lower device.
 
 Digests are taken over canonical text of the rows in key order, quantities as integers; never over file bytes.
 """

@@ -84,7 +84,7 @@ def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int, upper: Switc
 
 
 def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
-    """Rail r of every node of a unit to the leaf of that rail in the unit: rail i -> leaf i where a leaf has one rail."""
+    """Rail r of every node to the leaf of that rail in its unit: rail i -> leaf i where a leaf has one rail."""
     per_leaf = layout.rails_per_leaf
     shape = pl.DataFrame(
         [
@@ -195,7 +195,8 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
         rack, n = full.group_by("rack", maintain_order=True).len().row(0)
         raise InfeasibleError(
             Problem(
-                f"fabric oob: rack {rack} has {share + n} management ports, its share of {facts.oob.device.product} is {share}",
+                f"fabric oob: rack {rack} has {share + n} management ports, "
+                f"its share of {facts.oob.device.product} is {share}",
                 hint="lower fabrics.oob.racks_per_switch",
             )
         )

@@ -105,7 +105,8 @@ def bring_up(path: Path, workspace: Workspace, say: Callable[[str], None], show:
             result = converge(workspace, progress=say)
             failed |= not result.ok
             say(
-                f"{len(result.converged)} converged, {len(result.untouched)} were done before, {len(result.failed)} failed"
+                f"{len(result.converged)} converged, {len(result.untouched)} were done before, "
+                f"{len(result.failed)} failed"
             )
         except DriverError as err:
             failed = True

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lindos.workspace import Workspace
 
 SWITCHES_BOOT_S = 180.0
+BMCS_START_S = 30.0
 SSH_PORT = 22
 PROBE_S = 0.5
 
@@ -62,7 +63,7 @@ def up(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None
                 tell(f"{done} of {missing} missing cables laid")
         with _stage(progress, "start the BMCs") as tell:
             start_service(place)
-            tell(f"of {len(hall.of_kind('node'))} nodes")
+            tell(f"{_await_bmcs(place)} answer")
         with _stage(progress, "boot the switches") as tell:
             _await_switches(place, hall, tell)
         write_observations(place.evidence / "racked.jsonl", map(_racked, hall.of_kind("node")))
@@ -113,6 +114,17 @@ def _rack(place: Places, hall: Hall) -> int:
             names.append(place.system(device.name))
     netns.make(names)
     return len(hall.devices)
+
+
+def _await_bmcs(place: Places) -> int:
+    """Waits until every BMC that has power answers -> how many do."""
+    deadline = time.monotonic() + BMCS_START_S
+    while (status := ask(place, "status"))["bmcs_late"]:
+        if time.monotonic() > deadline:
+            said = f"no answer after {BMCS_START_S:g} s"
+            raise DriverError(status["bmcs_late"][0], "start the BMC", said, retryable=True, hint=f"see {place.log}")
+        time.sleep(0.05)
+    return sum(status["bmcs"].values())
 
 
 def _await_switches(place: Places, hall: Hall, tell: Callable[[str], None]) -> None:

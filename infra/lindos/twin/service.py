@@ -177,7 +177,14 @@ class Service:
                 for name, machine in self._machines.items()
             },
             "bmcs": {name: bmc.answers for name, bmc in self._bmcs.items()},
+            "bmcs_late": self._late_bmcs(),
         }
+
+    def _late_bmcs(self) -> list[str]:
+        """BMCs that do not yet answer though they should, or still answer though they should not."""
+        faults = self.wishes.faults
+        due = {n: power.bmc_answers(self.hall.by_name[n], self._supplies[n], faults) for n in self._bmcs}
+        return [name for name, bmc in self._bmcs.items() if bmc.answers != due[name]]
 
     def _inject(self, words: list[str]) -> list[str]:
         kind, *rest = words
@@ -222,17 +229,12 @@ class Service:
         """Waits until the hall is what it should be now -> what happened, and what is off because of it."""
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
-            waits = self._upkeep.unsettled()
-            bmcs = [
-                n
-                for n, bmc in self._bmcs.items()
-                if bmc.answers != power.bmc_answers(self.hall.by_name[n], self._supplies[n], self.wishes.faults)
-            ]
-            if not waits and not bmcs and not self._rewire:
+            waits = self._upkeep.unsettled() + self._late_bmcs()
+            if not waits and not self._rewire:
                 return list(said)
             self._wake.wait(0.05)
             time.sleep(0.05)
-        names = ", ".join(waits or bmcs) or "cables"
+        names = ", ".join(waits) or "cables"
         raise DriverError("twin", " ".join(said), f"not settled after {SETTLE_S:g} s: {names}", retryable=True)
 
     def _plugged(self) -> list[Any]:

@@ -40,8 +40,8 @@ The ports' file stands beside the one that the installer wrote for the managemen
 
 SERVICES = ("frr", "lldpd")
 
-AGREES = re.compile(r"\d{4}-|Lines To |=+$|frr version ")
-"""Lines of `frr-reload.py --test` that are no difference; its own version cannot be told to FRR."""
+AGREES = re.compile(r"\d{4}-|Lines To |=+$|frr version |(no )?hostname ")
+"""Lines of `frr-reload.py --test` that are no difference: FRR's own version, and the name its host goes by."""
 
 MARK = "--8<-- "
 """Begins a section of what the switch says of itself."""

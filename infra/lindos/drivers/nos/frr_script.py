@@ -52,7 +52,7 @@ same() {  # does a file say the same in two folders, whatever its stamp and comm
 
 pending() {  # by what FRR's running configuration differs from the written one
     out=$("$reload" --test "$etc/frr/frr.conf" 2>/dev/null) || out="FRR does not answer"
-    printf '%s\n' "$out" | grep -Ev '^([0-9]{4}-|Lines To |=+$|frr version |$)'
+    printf '%s\n' "$out" | grep -Ev '^([0-9]{4}-|Lines To |=+$|frr version |(no )?hostname |$)'
 }
 
 routing() {  # how many seconds FRR has to read its file by itself, before it is told to; is it done?
