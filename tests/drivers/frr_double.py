@@ -79,6 +79,13 @@ case $1 in
 esac
 """
 
+CLOCK = r"""
+# Each look at the clock is five seconds later, so that nothing has to be waited for.
+now=$(cat "$BOX/clock" 2>/dev/null || echo 0)
+echo $((now + 5)) >"$BOX/clock"
+echo "$now"
+"""
+
 BGP = """{"ipv4Unicast": {"routerId": "10.160.0.1", "peers": {
  "100.64.0.11": {"remoteAs": 4200000101, "state": "Established", "pfxRcd": 4},
  "100.64.0.3": {"remoteAs": 4200000102, "state": "Active"}}, "totalPeers": 2}}"""
@@ -103,6 +110,7 @@ def install(box: Box) -> Frr:
         "hostname": "echo lab-p001-spine01\n",
         "frr-reload.py": FRR_RELOAD,
         "sleep": "exec /bin/sleep 0.02\n",
+        "date": CLOCK,
     }.items():
         box.tool(name, script)
     return Frr(etc=str(box.etc), reload=str(box.tools / "frr-reload.py"), load_s=40, poll_s=0.02)

@@ -73,7 +73,7 @@ def test_a_new_switch_differs_in_all_it_needs(frr: Frr, host: Host) -> None:
 def test_load_and_confirm_make_it_run_what_is_wanted(frr: Frr, host: Host, box: Box) -> None:
     loaded = frr.load(host, config())
     assert set(loaded.changed) == {"daemons", "frr.conf", "interfaces", "lldpd.conf"}
-    assert "armed 120" in log(box)
+    assert "armed 300" in log(box)
     facts = frr.confirm(host, config())
     assert frr.diff(facts, config()) == ()
     assert facts.version == "FRRouting 8.4.4 (box) on Linux(6.1)."
@@ -89,7 +89,7 @@ def test_loading_the_same_again_restarts_nothing(frr: Frr, host: Host, box: Box)
     bring(frr, host, config())
     log(box)
     assert frr.load(host, config()).changed == ()
-    assert log(box) == ["armed 120", "ifreload"]
+    assert log(box) == ["armed 300", "ifreload"]
     assert (box.etc / "network/interfaces").read_text().count("source") == 1
 
 
@@ -97,7 +97,7 @@ def test_a_new_routing_configuration_is_reloaded_and_keeps_its_sessions(frr: Frr
     bring(frr, host, config())
     log(box)
     assert frr.load(host, config("d2", frr_conf="router bgp 9\n")).changed == ("frr.conf",)
-    assert log(box) == ["armed 120", "ifreload", f"reload {box.etc}/frr/frr.conf"]
+    assert log(box) == ["armed 300", "ifreload", f"reload {box.etc}/frr/frr.conf"]
 
 
 def test_a_new_stamp_alone_interrupts_nothing(frr: Frr, host: Host, box: Box) -> None:
@@ -107,7 +107,7 @@ def test_a_new_stamp_alone_interrupts_nothing(frr: Frr, host: Host, box: Box) ->
     log(box)
     later = config("d2", **{name: text.format("d2") for name, text in stamps.items()})
     bring(frr, host, later)
-    assert log(box) == ["armed 120", "ifreload"]
+    assert log(box) == ["armed 300", "ifreload"]
     assert frr.diff(frr.facts(host), later) == ()
 
 
@@ -115,7 +115,7 @@ def test_new_daemons_need_a_restart(frr: Frr, host: Host, box: Box) -> None:
     bring(frr, host, config())
     log(box)
     frr.load(host, config("d2", daemons="bgpd=yes\nbfdd=yes\n"))
-    assert log(box) == ["armed 120", "ifreload", "restart frr"]
+    assert log(box) == ["armed 300", "ifreload", "restart frr"]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_new_configuration_is_a_difference_by_file_and_an_update_loads_it(
     assert client.diff("Switch", NAME, old, new, outputs) == {'files["frr.conf"]': "UPDATE", "digest": "UPDATE"}
     log(switch)
     client.update("Switch", NAME, new, outputs)
-    assert log(switch) == ["armed 120", "ifreload", f"reload {switch.etc}/frr/frr.conf"]
+    assert log(switch) == ["armed 300", "ifreload", f"reload {switch.etc}/frr/frr.conf"]
 
 
 def test_an_edit_on_the_box_is_drift_and_the_next_update_takes_it_back(

@@ -105,7 +105,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("site") / "site.yaml"
 
 
-FUZZ = settings(deadline=SLOWEST_MS, suppress_health_check=[HealthCheck.too_slow], max_examples=250)
+FUZZ = settings(deadline=SLOWEST_MS, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 
 
 @FUZZ

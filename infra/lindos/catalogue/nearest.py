@@ -33,6 +33,8 @@ def _nearest(word: str, known: tuple[str, ...], count: int, cutoff: float) -> tu
 
     word = _plain(word)
     plain = {_plain(name): name for name in known}
+    if word in plain:
+        return (plain[word],)
     found = difflib.get_close_matches(word, plain, count + 3, cutoff)
     if not found:
         # Half a name: xe9680, smc_421ge.

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from lindos.check import check
+from lindos.drivers import runner, ssh
+from lindos.drivers.runner import Retry
 from lindos.errors import DriverError, InfeasibleError, Problem
 from lindos.finding import Severity
 from lindos.ledger import read_ledger, render
@@ -19,6 +23,7 @@ from lindos.rollout.build import build
 from lindos.rollout.converge import converge
 from lindos.rollout.stacks import drive
 from lindos.verify import verify
+from lindos.verify.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +35,9 @@ if TYPE_CHECKING:
     from lindos.workspace import Workspace
 
 FINDINGS_TOLD = 20
+
+BOOT = Retry(attempts=24, first_wait_s=1.0, factor=1.5, longest_wait_s=5.0)
+"""How long a node that was powered on gets until it answers: about two minutes."""
 
 
 @dataclass(slots=True)
@@ -90,6 +98,19 @@ def _stacks(plan: Plan, workspace: Workspace, say: Callable[[str], None]) -> boo
     return good
 
 
+def _await_nodes(plan: Plan, say: Callable[[str], None]) -> None:
+    """Nodes that were powered on -> nodes that answer over SSH, or are told; Ansible would count them as failed."""
+    access = Access.from_environment()
+    reached = plan.addresses.filter(pl.col("purpose") == "mgmt").join(
+        plan.devices.filter(pl.col("kind") == "node").select("device"), on="device", how="semi", maintain_order="left"
+    )
+    hosts = [access.host(device, address) for device, address in reached.select("device", "address").iter_rows()]
+    outcomes = runner.run(hosts, lambda host: ssh.run(host, ["true"]), retry=BOOT)
+    for silent in [o for o in outcomes if o.error is not None]:
+        say(f"does not answer: {silent.error}")
+    say(f"{sum(o.ok for o in outcomes)} of {len(outcomes)} nodes answer")
+
+
 def bring_up(path: Path, workspace: Workspace, say: Callable[[str], None], show: Callable[[str], None]) -> int:
     """Site file -> exit code: 0 where everything is as planned, 1 with findings, 3 where a device refused."""
     stages, start, failed = _Stages(say), time.monotonic(), False
@@ -100,6 +121,8 @@ def bring_up(path: Path, workspace: Workspace, say: Callable[[str], None], show:
         _checked(built, say)
     with stages.stage("stacks"):
         failed |= not _stacks(built.plan, workspace, say)
+    with stages.stage("boot"):
+        _await_nodes(built.plan, say)
     with stages.stage("converge"):
         try:
             result = converge(workspace, progress=say)

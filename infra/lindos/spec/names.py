@@ -147,29 +147,32 @@ def _stands_in(facts: Any, loc: Steps) -> bool:
     return True
 
 
+def _unknown_product(source: Source, path: Steps, name: str, used_as: str, catalogue: Catalogue) -> None:
+    """An assumption about a product that is neither in the catalogue nor described whole, noted in the source."""
+    near = did_you_mean(name, catalogue.names())
+    own = f"for a product of your own add `kind: {used_as}`"
+    if not used_as:
+        own = f"a product of your own needs a kind: {', '.join(KINDS)}"
+    message = f"the catalogue has no product '{shorten(name)}'"
+    source.add((*path, "product"), message, f"{near} Or {own}" if near else own)
+
+
 def _products(source: Source, raw: Any, catalogue: Catalogue) -> None:
     unknown: set[str] = set()
+    named = mentions(raw)
     for path, name, said, facts in _assumptions(raw):
         kind = catalogue.kind(name)
         if not kind:
             unknown.add(name)
             if raw["assumptions"][path[1]].get("kind") is None:
-                near = did_you_mean(name, catalogue.names())
-                own = f"a product of your own needs a kind: {', '.join(KINDS)}"
-                source.add(
-                    (*path, "product"),
-                    f"the catalogue has no product '{shorten(name)}'",
-                    f"{near} {own[0].upper()}{own[1:]}" if near else own,
-                )
+                used_as = next((m.kind for m in named if m.name == name), "")
+                _unknown_product(source, path, name, used_as, catalogue)
             continue
         if said and said != kind:
-            source.add(
-                (*path, "kind"),
-                f"'{shorten(name)}' is a {kind}, not a {said}",
-                "leave `kind` out for a product of the catalogue",
-            )
+            message = f"'{shorten(name)}' is a {kind}, not a {said}"
+            source.add((*path, "kind"), message, "leave `kind` out for a product of the catalogue")
         _facts(source, catalogue, path, kind, name, facts)
-    for path, kind, name in mentions(raw):
+    for path, kind, name in named:
         if name not in unknown and 0 < len(name) <= LONGEST and catalogue.kind(name) != kind:
             problem = not_a(catalogue, kind, shorten(name))
             source.add(path, problem.message, problem.hint)

@@ -51,6 +51,8 @@ def up(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None
             hall = read_hall(place.build, place.site)
             _need_dialects(hall)
             containers.need_image()
+            systems = [(place.system(d.name), place.running(d.name)) for d in hall.of_kind(*SYSTEMS)]
+            containers.need_watches(sum(not containers.runs(*found) for found in systems))
             tell(f"{len(hall.devices)} devices, {len(hall.cables)} cables")
         with _stage(progress, "unpack") as tell:
             stop_service(place)

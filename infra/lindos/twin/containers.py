@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +16,23 @@ from lindos.twin.places import IMAGE, LABEL, NETNS
 from lindos.twin.process import end, run, started_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 RUNC = Path("/run/runc")
 PATIENCE_S = 3.0
 """How long the end of a container's last run may take before it gets help."""
 
 SWITCHED_OFF = frozenset({0, 130})
-"""Exit status of a system that was powered off from inside: its init dies of SIGINT. A reboot dies of SIGHUP (129)."""
+"""Exit status of a system that was powered off from inside: its init dies of SIGINT."""
+
+REBOOTED = 129
+"""Exit status of a system that was rebooted from inside: its init dies of SIGHUP."""
+
+CUT_OFF = 137
+"""Exit status of a system whose power was cut."""
+
+WATCHES_EACH = 4
+"""Inotify instances of a running system: systemd has three, D-Bus one. Without, systemd ends as soon as it starts."""
 
 _FLAGS = (
     "--systemd=always",
@@ -42,7 +53,6 @@ class Container:
     name: str
     site: str
     hostname: str
-    pidfile: Path
     mounts: tuple[tuple[Path, str], ...] = field(default=())
 
 
@@ -59,6 +69,28 @@ def need_image() -> None:
         )
 
 
+def need_watches(machines: int, *, available: Callable[[int], int] | None = None) -> None:
+    """Stops here if the kernel would not let that many more machines run at once."""
+    wanted = machines * WATCHES_EACH
+    free = (available or _watches_available)(wanted)
+    if free < wanted:
+        limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
+        said = f"{machines} more machines need {wanted} inotify instances; {free} of the {limit} that root may have are left"
+        hint = f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * int(limit))}, or take another twin down"
+        raise DriverError("twin", "make room for the machines", said, retryable=False, hint=hint)
+
+
+def _watches_available(wanted: int) -> int:
+    """How many inotify instances can be had, up to `wanted`: found out by taking them for a moment."""
+    libc = ctypes.CDLL(None)
+    taken: list[int] = []
+    while len(taken) < wanted and (handle := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+        taken.append(handle)
+    for handle in taken:
+        os.close(handle)
+    return len(taken)
+
+
 def create(container: Container) -> None:
     """A Container -> an installed disk and a chassis; nothing runs yet."""
     volumes = [f"--volume={host}:{inside}:ro" for host, inside in container.mounts]
@@ -69,7 +101,6 @@ def create(container: Container) -> None:
         f"--label={LABEL}={container.site}",
         f"--hostname={container.hostname}",
         f"--network=ns:{NETNS / container.name}",
-        f"--pidfile={container.pidfile}",
         *_FLAGS,
         *volumes,
         IMAGE,
@@ -107,18 +138,30 @@ def exit_status(name: str) -> int | None:
     return int(words[1]) if len(words) == 2 and words[0] == "false" else None
 
 
-def runs(name: str, pidfile: Path) -> bool:
+def runs(name: str, record: Path) -> bool:
     """Whether the container's first process lives, without asking podman.
 
-    The process id it left is believed only while that process lives in the container's own network namespace, so a
-    stale file or an id used again cannot deceive.
+    `record` is a file that `note_start` wrote. It is believed only while that very process lives in the container's own
+    network namespace.
     """
     try:
-        pid = int(pidfile.read_text())
+        pid, since = (int(word) for word in record.read_text().split())
     except (FileNotFoundError, ValueError):
         return False
-    found = netns.identity_of(pid)
-    return found is not None and found == netns.identity(name)
+    return started_at(pid) == since and netns.identity_of(pid) == netns.identity(name) is not None
+
+
+def note_start(name: str, record: Path) -> None:
+    """A container whose start has come to its end -> the record of its first process, for `runs`.
+
+    Without that end there is no record: if podman is killed, runc's own first process waits in the same place for a
+    start that never comes.
+    """
+    words = ("container", "inspect", "--format={{.State.Pid}}", name)
+    pid = int(podman(*words, tried=f"ask for {name}"))
+    fresh = record.with_name(record.name + ".new")
+    fresh.write_text(f"{pid} {started_at(pid) or 0}")
+    fresh.replace(record)
 
 
 def of_site(prefix: str) -> tuple[str, ...]:

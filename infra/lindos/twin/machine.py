@@ -63,15 +63,15 @@ class Machine:
         self._wired = wired
         self.device = device
         self.name = places.system(device.name)
-        self._pidfile = places.pidfile(device.name)
+        self._record = places.running(device.name)
         self._folder = places.device(device.name)
         # Stands while the namespace is, or may be, one that a system has made its own.
-        self._booted = self._pidfile.with_suffix(".booted")
+        self._booted = self._record.with_suffix(".booted")
 
     @property
     def runs(self) -> bool:
         """Whether its operating system runs, or boots."""
-        return containers.runs(self.name, self._pidfile)
+        return containers.runs(self.name, self._record)
 
     @property
     def leftovers(self) -> bool:
@@ -91,7 +91,7 @@ class Machine:
             # Whatever an earlier system configured in its namespace ends with that system.
             self._strip()
             netns.make([self.name])
-        self._pidfile.parent.mkdir(parents=True, exist_ok=True)
+        self._record.parent.mkdir(parents=True, exist_ok=True)
         self._booted.touch()
         self._take_ports()
         self._arrive()
@@ -99,6 +99,7 @@ class Machine:
         if not containers.exists(self.name):
             containers.create(self._container())
         containers.start(self.name)
+        containers.note_start(self.name, self._record)
 
     def off(self, *, graceful: bool) -> None:
         """No power: the system ends, asked first if `graceful`; the NICs lose carrier and go back to the chassis."""
@@ -157,7 +158,6 @@ class Machine:
             name=self.name,
             site=self._places.site,
             hostname=self.device.name,
-            pidfile=self._pidfile,
             mounts=tuple(mounts),
         )
 

@@ -105,8 +105,9 @@ class Places:
         """Folder that the device's container sees, read-only, as /etc/lindos-twin."""
         return self.state / "devices" / device
 
-    def pidfile(self, device: str) -> Path:
-        return self.state / "pids" / device
+    def running(self, device: str) -> Path:
+        """Record of the process that the device's system is; other notes on it stand beside."""
+        return self.state / "running" / device
 
 
 def places(workspace: Workspace) -> Places:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lindos.errors import DriverError
-from lindos.twin.containers import SWITCHED_OFF
+from lindos.twin.containers import CUT_OFF, REBOOTED, SWITCHED_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,10 +88,10 @@ class Upkeep:
 
     def _look_at(self, name: str, machine: Machine) -> None:
         runs = machine.runs
-        if name in self._ran and not runs and machine.exit_status in SWITCHED_OFF:
+        if name in self._ran and not runs:
             self._ran.discard(name)
-            log.info("%s was switched off from inside", name)
-            self._switched_off(name)
+            if not self._ended(name, machine.exit_status):
+                return
         should = self._should_run(machine.device)
         if runs:
             self._ran.add(name)
@@ -105,6 +105,18 @@ class Upkeep:
             with self._lock:
                 gentle = name in self._gentle
             self._submit(name, "off", lambda: machine.off(graceful=gentle))
+
+    def _ended(self, name: str, status: int | None) -> bool:
+        """A system that ended by itself, and how -> whether to go on with it at once."""
+        if status in SWITCHED_OFF:
+            log.info("%s was switched off from inside", name)
+            self._switched_off(name)
+        elif status not in {None, REBOOTED, CUT_OFF}:
+            self.errors[name] = f"its system ended with status {status}"
+            self._not_before[name] = time.monotonic() + RETRY_S
+            log.warning("%s: %s", name, self.errors[name])
+            return False
+        return True
 
     def _off_and_on(self, machine: Machine, *, graceful: bool) -> None:
         machine.off(graceful=graceful)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lindos.verify.site import Site
     from lindos.verify.zipapp import Zipapp
 
-WORKERS = 32
+WORKERS = 64
 RETRY = runner.Retry(attempts=2, first_wait_s=1.0)
 
 

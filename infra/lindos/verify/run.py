@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,7 +22,7 @@ from lindos.verify.ways import ways
 from lindos.verify.zipapp import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from lindos.verify.asking import Replies
     from lindos.verify.cabling import Cabling
@@ -35,6 +35,9 @@ TOLD_BY_CABLING = frozenset({"HOST-050"})
 """What a host finds about its own ports; the comparison of all cables names the mistake instead."""
 
 LEAF_ANSWERS = "HOST-022"
+
+SILENT = frozenset({"REACH-001", "REACH-003", "BMC-004"})
+"""Codes that tell already that a device is not there to be heard."""
 
 RIGHT = frozenset({"right", "one_way"})
 
@@ -71,9 +74,7 @@ def verify(
     replies = ask(site, access, zipapp, progress)
     told = _of_hosts(site, replies, access)
     cables = _cables(site, replies, None if hosts is None else set(hosts))
-    # A device that does not answer, or is off, is told already.
-    silent = {f.subject for f in told.findings if f.code in {"REACH-001", "REACH-003", "BMC-004"}}
-    told.findings += [f for f in cables.findings if f.code != "CABLE-011" or f.subject not in silent]
+    told.findings = [*_with_darkness(told.findings, cables.findings)]
     told.observations += _cabled(site, cables)
     told.checks += site.cables.height + len(replies.bmcs)
     if paths:
@@ -167,6 +168,18 @@ def _silent_host(told: _Told, replies: Replies, host: str, *, off: bool) -> None
         told.findings.append(Finding(code, Severity.CRITICAL, host, f"{what}: {said}", hint))
 
 
+def _with_darkness(told: list[Finding], of_cables: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Findings of devices and of cables -> all of them; that a silent device is dark belongs to what is told of it."""
+    dark = {f.subject: f for f in of_cables if f.code == "CABLE-011"}
+    known = {f.subject for f in told if f.code in SILENT}
+    for f in told:
+        if f.code in SILENT - {"BMC-004"} and f.subject in dark:
+            yield replace(f, message=f"{f.message}; {dark[f.subject].message}")
+        else:
+            yield f
+    yield from (f for f in of_cables if f.code != "CABLE-011" or f.subject not in known)
+
+
 def _cables(site: Site, replies: Replies, hosts: set[str] | None) -> Cabling:
     rows = [n for r in replies.hosts.values() for n in r.neighbours or ()]
     rows += [n for heard in replies.switches.values() for n in heard]
@@ -189,7 +202,9 @@ def _cables(site: Site, replies: Replies, hosts: set[str] | None) -> Cabling:
 def _cabled(site: Site, cables: Cabling) -> list[Observation]:
     """The evidence for stage `cabled`: every cable of a node's fabrics is where the plan has it."""
     why = {
-        link.row: f"{told.finding.code}: {told.finding.message}"
+        link.row: f"{told.finding.code}: {told.finding.subject} {told.finding.message}"
+        if told.finding.code == "CABLE-011"
+        else f"{told.finding.code}: {told.finding.message}"
         for told in cables.told
         for mistake in told.mistakes
         for link in mistake.links

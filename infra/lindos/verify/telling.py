@@ -234,7 +234,7 @@ def _dark(m: Mistake) -> Finding:
         "CABLE-011",
         Severity.CRITICAL,
         device,
-        f"does not answer, and is heard on none of its {_count(len(m.links), 'cable')}: it is dark",
+        f"is dark: heard on none of its {_count(len(m.links), 'cable')}",
         hint="is it powered on? its feeds, its supplies, its console",
     )
 

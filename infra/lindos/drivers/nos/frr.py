@@ -53,8 +53,8 @@ class Frr:
 
     etc: str = "/etc"
     reload: str = "/usr/lib/frr/frr-reload.py"
-    confirm_s: int = 120
-    load_s: float = 120.0
+    confirm_s: int = 300
+    load_s: float = 240.0
     poll_s: float = 0.5
 
     def facts(self, host: Host) -> Facts:

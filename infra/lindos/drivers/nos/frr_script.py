@@ -55,15 +55,15 @@ pending() {  # by what FRR's running configuration differs from the written one
     printf '%s\n' "$out" | grep -Ev '^([0-9]{4}-|Lines To |=+$|frr version |(no )?hostname |$)'
 }
 
-routing() {  # how many seconds FRR has to read its file by itself, before it is told to; is it done?
-    tries=0
+routing() {  # seconds FRR has to read its file by itself, seconds it has in all; does it run what is written?
+    begun=$(date +%s)
     while [ -n "$(pending)" ]; do
-        if [ "$tries" -ge $(($1 + 4)) ]; then
+        spent=$(($(date +%s) - begun))
+        if [ "$spent" -ge "$2" ]; then
             echo "error: FRR does not run what is written: $(pending | head -n 1)"
             return 1
         fi
-        [ "$tries" -lt "$1" ] || "$reload" --reload "$etc/frr/frr.conf"
-        tries=$((tries + 1))
+        [ "$spent" -lt "$1" ] || "$reload" --reload "$etc/frr/frr.conf"
         sleep 1
     done
 }
@@ -75,10 +75,10 @@ apply() {  # from which folder, to which folder: makes the switch run what stand
     if [ ! -e "$2/frr.conf" ]; then
         systemctl disable --now frr
     elif systemctl is-active --quiet frr && same "$1" "$2" daemons; then
-        routing 0 || return 1
+        routing 0 40 || return 1
     else
         # Active is not enough: on a busy machine the daemons come up without ever having read the file.
-        systemctl restart frr && systemctl enable --quiet frr && routing 10 || return 1
+        systemctl restart frr && systemctl enable --quiet frr && routing 10 40 || return 1
     fi
     if [ ! -e "$2/lldpd.conf" ]; then
         systemctl disable --now lldpd
