@@ -201,14 +201,16 @@ def converge(
     unit: Annotated[
         list[str] | None, typer.Option("--unit", help="Only this unit, such as a0001; can be repeated.")
     ] = None,
-    limit: Annotated[str | None, typer.Option("--limit", help="Only these hosts, as Ansible patterns.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option("--limit", help="Only this host or group; can be repeated.")
+    ] = None,
     dry: Annotated[bool, typer.Option("--check", help="Say what would change, change nothing.")] = False,
 ) -> None:
     """Make the nodes what their roles say, in waves; hosts that are done are left alone."""
     from lindos.rollout.converge import converge as run
 
     _, workspace, _ = _read(site)
-    result = run(workspace, limit=limit, units=unit or None, check=dry, progress=say)
+    result = run(workspace, limit=limit or None, units=unit or None, check=dry, progress=say)
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -277,27 +279,41 @@ def twin_status(site: SiteArgument) -> None:
     from lindos.twin import status as run
 
     _, workspace, _ = _read(site)
-    print(run(workspace))
+    seen = run(workspace)
+    print(f"{seen.site}: {'up' if seen.up else 'down'}, {seen.namespaces} namespaces")
+    for machine in seen.machines:
+        bmc = {None: "", True: "BMC answers", False: "BMC dead"}[machine.bmc]
+        print(
+            f"  {machine.name:28} {machine.kind:8} {'runs' if machine.runs else 'off':5} {bmc} {machine.error}".rstrip()
+        )
+    for fault in seen.faults:
+        print(f"  broken: {fault}")
 
 
 @twin.command("inject")
 def twin_inject(
-    site: SiteArgument, fault: str, words: Annotated[list[str] | None, typer.Argument(help="What it befalls.")] = None
+    site: SiteArgument,
+    fault: Annotated[str, typer.Argument(help="What breaks; a wrong name lists them all.")],
+    words: Annotated[list[str] | None, typer.Argument(help="What it befalls.")] = None,
 ) -> None:
-    """Break something by name, such as: feed-loss a."""
+    """Break something by name, such as: lindos twin inject lab feed-loss a."""
     from lindos.twin import inject as run
 
     _, workspace, _ = _read(site)
-    run(workspace, fault, *(words or []))
+    for line in run(workspace, fault, *(words or [])):
+        say(line)
 
 
 @twin.command("heal")
-def twin_heal(site: SiteArgument) -> None:
-    """Take every fault out again."""
+def twin_heal(
+    site: SiteArgument, words: Annotated[list[str] | None, typer.Argument(help="Which; all if none.")] = None
+) -> None:
+    """Take faults out again: one, a kind of them, or all."""
     from lindos.twin import heal as run
 
     _, workspace, _ = _read(site)
-    run(workspace)
+    for line in run(workspace, *(words or [])):
+        say(line)
 
 
 def main() -> None:

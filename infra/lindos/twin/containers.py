@@ -75,7 +75,7 @@ def need_watches(machines: int, *, available: Callable[[int], int] | None = None
     free = (available or _watches_available)(wanted)
     if free < wanted:
         limit = Path("/proc/sys/fs/inotify/max_user_instances").read_text().strip()
-        said = f"{machines} more machines need {wanted} inotify instances; {free} of the {limit} that root may have are left"
+        said = f"{machines} more machines need {wanted} inotify instances; {free} of root's {limit} are left"
         hint = f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * int(limit))}, or take another twin down"
         raise DriverError("twin", "make room for the machines", said, retryable=False, hint=hint)
 
@@ -128,14 +128,19 @@ def stop(name: str, *, grace_s: int) -> None:
 
 
 def exit_status(name: str) -> int | None:
-    """How the container ended; None if it did not, or there is none."""
-    done = run(
-        ["podman", "container", "inspect", "--format={{.State.Running}} {{.State.ExitCode}}", name],
-        tried=f"ask for {name}",
-        check=False,
-    )
-    words = done.stdout.split()
-    return int(words[1]) if len(words) == 2 and words[0] == "false" else None
+    """How a container that no longer runs has ended; None if there is none.
+
+    Podman hears of the end from the container's watchman, a moment after it happened.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    words = ("container", "inspect", "--format={{.State.Running}} {{.State.ExitCode}}", name)
+    while True:
+        running, _, status = podman(*words, tried=f"ask for {name}", check=False).partition(" ")
+        if running != "true":
+            return int(status) if running == "false" else None
+        if time.monotonic() > deadline:
+            raise DriverError(name, "ask how it ended", "podman says that it runs, and it does not", retryable=True)
+        time.sleep(0.05)
 
 
 def runs(name: str, record: Path) -> bool:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,8 +254,9 @@ class Service:
         """The same for a node that was switched off while nobody watched."""
         for name in sorted(self.wishes.on & self._machines.keys()):
             machine = self._machines[name]
-            if not machine.runs and machine.exit_status in SWITCHED_OFF:
-                self._switched_off(name)
+            with suppress(DriverError):
+                if not machine.runs and machine.exit_status in SWITCHED_OFF:
+                    self._switched_off(name)
 
     def _change(self, wishes: Wishes) -> None:
         """New Wishes: on disk first, then in force."""

@@ -74,7 +74,10 @@ class Upkeep:
             with self._lock:
                 idle = name not in self._busy and self._not_before.get(name, 0.0) <= time.monotonic()
             if idle:
-                self._look_at(name, machine)
+                try:
+                    self._look_at(name, machine)
+                except DriverError as error:
+                    self._fail(name, str(error))
 
     def unsettled(self) -> list[str]:
         """Machines that are not yet what they should be."""
@@ -89,8 +92,9 @@ class Upkeep:
     def _look_at(self, name: str, machine: Machine) -> None:
         runs = machine.runs
         if name in self._ran and not runs:
+            go_on = self._ended(name, machine.exit_status)
             self._ran.discard(name)
-            if not self._ended(name, machine.exit_status):
+            if not go_on:
                 return
         should = self._should_run(machine.device)
         if runs:
@@ -112,11 +116,15 @@ class Upkeep:
             log.info("%s was switched off from inside", name)
             self._switched_off(name)
         elif status not in {None, REBOOTED, CUT_OFF}:
-            self.errors[name] = f"its system ended with status {status}"
-            self._not_before[name] = time.monotonic() + RETRY_S
-            log.warning("%s: %s", name, self.errors[name])
+            self._fail(name, f"its system ended with status {status}")
             return False
         return True
+
+    def _fail(self, name: str, said: str) -> None:
+        """Keeps what went wrong for whoever asks, and leaves the machine alone for a while."""
+        self.errors[name] = said
+        self._not_before[name] = time.monotonic() + RETRY_S
+        log.warning("%s: %s", name, said)
 
     def _off_and_on(self, machine: Machine, *, graceful: bool) -> None:
         machine.off(graceful=graceful)
@@ -134,15 +142,14 @@ class Upkeep:
         try:
             switch()
             self.errors.pop(name, None)
+            if becomes != "off":
+                self._ran.add(name)
             log.info("%s is %s after %.1f s", name, becomes, time.monotonic() - began)
         except DriverError as error:
-            self.errors[name] = str(error)
-            self._not_before[name] = time.monotonic() + RETRY_S
-            log.warning("%s is not %s: %s", name, becomes, error)
+            self._fail(name, f"not {becomes}: {error}")
         except Exception as error:
-            self.errors[name] = repr(error)
-            self._not_before[name] = time.monotonic() + RETRY_S
-            log.exception("%s is not %s", name, becomes)
+            self._fail(name, f"not {becomes}: {error!r}")
+            log.exception("a bug")
         finally:
             with self._lock:
                 self._busy.discard(name)

@@ -1,0 +1,133 @@
+"""The lab as `make lab` leaves it: its ledger, its stacks, its roles, its paths, and what faults do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+WITH = str(ROOT / "tools" / "with-env")
+SPINE = "lab-p001-spine01"
+NODE = "lab-a0002-r01-n02"
+
+
+def lindos(*words: str, ok: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    said = subprocess.run([WITH, "lindos", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert said.returncode in ok, said.stdout + said.stderr
+    return said
+
+
+def inside(*words: str, ok: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    """A command where the operator sits."""
+    return lindos("twin", "exec", "lab", "--", *words, ok=ok)
+
+
+@pytest.fixture
+def healed():
+    """Whatever is broken in a test is whole after it."""
+    yield
+    lindos("twin", "heal", "lab")
+
+
+def test_the_ledger_counts_every_gpu_and_calls_doubles_by_their_name() -> None:
+    book = json.loads(lindos("status", "lab", "--json").stdout)
+    stages = {row["stage"]: row for row in book["stages"]}
+    assert stages["designed"]["gpus"] == 32
+    assert stages["validated"]["gpus"] == stages["validated"]["doubled"] == 32
+    assert stages["os"]["gpus"] == 32
+    assert stages["os"]["doubled"] == 0
+    assert stages["schedulable"]["gpus"] == 0
+    assert not stages["schedulable"]["measured"]
+
+
+@pytest.mark.parametrize("stack", ["lab", "lab.a0001", "lab.oob-p001"])
+def test_a_second_up_changes_nothing(stack: str) -> None:
+    inside("pulumi", "preview", "-s", stack, "--refresh", "--expect-no-changes", "--non-interactive")
+
+
+def test_a_node_switched_off_behind_our_back_is_drift_and_comes_back() -> None:
+    """Off over Redfish by somebody else: refresh shows it, up switches it on again, and only that."""
+    address = next(
+        line.split(",")[3]
+        for line in (ROOT / "build/lab/addresses.csv").read_text().splitlines()
+        if line.startswith(f"{NODE},bmc,")
+    )
+    code = (
+        "import os; from lindos.drivers.redfish import Bmc, set_power;"
+        f"set_power(Bmc({NODE!r}, {address!r}, os.environ['LINDOS_BMC_USER'], os.environ['LINDOS_BMC_PASSWORD'],"
+        " verify=False), 'Off')"
+    )
+    inside("python", "-c", code)
+    shown = inside("pulumi", "preview", "-s", "lab.a0002", "--refresh", "--diff", "--non-interactive").stdout
+    assert NODE in shown
+    assert "1 to update" in shown
+    said = inside("pulumi", "up", "-s", "lab.a0002", "--refresh", "--yes", "--non-interactive").stdout
+    assert "1 updated" in said
+    inside("lindos", "up", "lab", ok=(0, 1))
+    book = json.loads(lindos("status", "lab", "--json").stdout)
+    assert {row["stage"]: row["gpus"] for row in book["stages"]}["validated"] == 32
+
+
+def test_plain_ansible_says_that_nothing_is_to_do() -> None:
+    """The same roles without Lindos around them, in check mode, over one node."""
+    said = inside(
+        "ansible-playbook",
+        "-i",
+        "build/lab/inventory",
+        "-i",
+        "inventories/lab",
+        "--check",
+        "--limit",
+        "lab-a0001-r01-n01",
+        "roles/site.yml",
+    ).stdout
+    recap = next(line for line in said.splitlines() if line.startswith("lab-a0001-r01-n01"))
+    assert "changed=0" in recap
+    assert "failed=0" in recap
+    assert "unreachable=0" in recap
+
+
+def paths_proven() -> list[dict[str, str]]:
+    code = (
+        "import json; from pathlib import Path; from lindos.verify import prove_paths; from lindos.workspace import Workspace;"
+        "result = prove_paths(Workspace(Path('.').resolve(), 'lab'));"
+        "print(json.dumps({'checks': result.checks_run, 'findings': [f.as_dict() for f in result.findings]}))"
+    )
+    proof = json.loads(inside("python", "-c", code).stdout.splitlines()[-1])
+    # 4 nodes, 8 rails each, to 8 rails of 3 others.
+    assert proof["checks"] >= 4 * 8 * 3 * 8
+    return proof["findings"]
+
+
+def test_every_rail_reaches_every_other_along_planned_paths() -> None:
+    assert paths_proven() == []
+
+
+@pytest.mark.usefixtures("healed")
+def test_one_spine_down_takes_no_path_away() -> None:
+    lindos("twin", "inject", "lab", "switch-down", SPINE)
+    assert [f for f in paths_proven() if f["severity"] == "critical"] == []
+
+
+@pytest.mark.usefixtures("healed")
+def test_swapped_cables_are_named_as_the_swap_they_are() -> None:
+    one, other = "lab-a0001-r01-n01:rail2", "lab-a0001-r01-n01:rail3"
+    lindos("twin", "inject", "lab", "swap-cables", one, other)
+    said = json.loads(inside("lindos", "verify", "lab", "--json", ok=(1,)).stdout)
+    told = [f for f in said["findings"] if f["code"].startswith("CABLE-") and f["severity"] == "critical"]
+    assert len(told) == 1
+    assert "rail2" in told[0]["message"]
+    assert "rail3" in told[0]["message"]
+    assert "swapped" in told[0]["message"]
+
+
+def test_nothing_of_the_lab_is_in_the_namespace_of_this_machine() -> None:
+    links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
+    assert not [link["ifname"] for link in links if link["ifname"].startswith(("etp", "rail", "br-oob", "mgmt", "fe"))]
+    assert os.environ.get("LINDOS_BMC_PASSWORD") is None
