@@ -41,7 +41,8 @@ def test_a_key_that_differs_in_its_unit_only_is_known() -> None:
 def test_near_names_are_found_whatever_their_case_and_joints() -> None:
     """Nearest first; nothing where nothing is near, and no time lost on what is no name."""
     assert nearest("SN-5600", ["sn5600", "sn2201"]) == ["sn5600"]
-    assert nearest("dell-xe9680L", ["dell_xe9680", "dell_xe9680l"], 2) == ["dell_xe9680l", "dell_xe9680"]
+    assert nearest("dell-xe9680L", ["dell_xe9680", "dell_xe9680l"], 2) == ["dell_xe9680l"]
+    assert nearest("dell_xe968", ["dell_xe9680l", "dell_xe9680"], 2) == ["dell_xe9680", "dell_xe9680l"]
     assert did_you_mean("xyz", ["sn5600"], "none") == "none"
     assert (
         did_you_mean("sn560", ["sn5600", "sn5610", "sn5640"], count=3) == "did you mean 'sn5600', 'sn5610' or 'sn5640'?"

@@ -154,6 +154,9 @@ def play(request: Play, tell: Callable[[Event], None], how: Strategy | None = No
     return PlayResult(outcomes, how.name, time.monotonic() - begin)
 
 
+SECRETS = ("LINDOS_BMC_PASSWORD", "PULUMI_CONFIG_PASSPHRASE")
+
+
 class _Listener:
     """Takes ansible-runner's events and keeps what is needed of each host."""
 
@@ -233,6 +236,8 @@ def _environment(folder: Path, how: Strategy) -> dict[str, str]:
         "ANSIBLE_STRATEGY": how.name,
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        # ansible-runner writes the environment to disk, and no role needs these.
+        **dict.fromkeys((name for name in SECRETS if name in os.environ), ""),
     }
     if how.plugins is not None:
         environment["ANSIBLE_STRATEGY_PLUGINS"] = str(how.plugins)
