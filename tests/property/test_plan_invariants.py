@@ -35,7 +35,7 @@ TALL = ROOT / "tests/rules/tall.yaml"
 ASKED = os.environ.get("LINDOS_EXAMPLES")
 # Drawn sites that cannot be built are rejected; should most of them be, the health check of Hypothesis says so.
 random_sites = settings(
-    max_examples=int(ASKED or 40), derandomize=not ASKED, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=int(ASKED or 30), derandomize=not ASKED, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
@@ -216,7 +216,7 @@ def test_growth_within_what_was_declared_changes_nothing_that_stands(site: dict[
     before = site | {"grows_to": sum(whole_units(f, products) for f in [*fleets, more])}
     grown = before | {"compute": site["compute"] | {"fleets": [*fleets, more]}}
     _, old = built(before)
-    _, new = designed(grown)  # what was declared can be built
+    _, new = built(grown)
     assert changed(old, new, apart_from=SHARED_RACK) == {}  # those: test_growth_into_the_shared_racks
 
 
@@ -249,7 +249,6 @@ def tall_site(grows_to: int, gpus: int) -> dict[str, Any]:
     site: dict[str, Any] = YAML(typ="safe", pure=True).load(TALL.read_text())
     first = site["compute"]["fleets"][0]
     more = [first | {"name": "more", "gpus": gpus - first["gpus"]}] if gpus > first["gpus"] else []
-    site["fabrics"]["oob"]["racks_per_switch"] = 1
     return site | {"grows_to": grows_to, "compute": site["compute"] | {"fleets": [first, *more]}}
 
 

@@ -134,10 +134,20 @@ def start(folder: Path) -> Node:
         raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build")
     try:
         _bring_up(node)
-    except BaseException:
+    except BaseException as error:
+        error.add_note(_last_words(node))
         close(node)
         raise
     return node
+
+
+def _last_words(node: Node) -> str:
+    """What became of a node that did not come up: a kernel that is short of something tells its first process."""
+    said = [
+        subprocess.run(["podman", *words, node.name], capture_output=True, text=True, check=False)
+        for words in (("inspect", "--format={{.State.Status}}, exit {{.State.ExitCode}}"), ("logs", "--tail=10"))
+    ]
+    return "\n".join(f"{done.stdout}{done.stderr}".strip() for done in said)
 
 
 def _bring_up(node: Node) -> None:

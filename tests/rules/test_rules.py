@@ -152,6 +152,11 @@ def test_a_design_has_no_critical_finding(site: str) -> None:
     assert [f for f in check(plan, spec) if f.severity in (Severity.CRITICAL, Severity.UNKNOWN)] == []
 
 
+def test_the_largest_site_breaks_no_rule() -> None:
+    spec, plan = design_site(ROOT / "inventories/colossus-100k/site.yaml")
+    assert check(plan, spec) == ()
+
+
 def test_the_lab_is_told_what_its_air_cooled_nodes_do_when_a_feed_is_lost() -> None:
     spec, plan = designed("lab")
     assert {(f.code, f.subject) for f in check(plan, spec)} == {

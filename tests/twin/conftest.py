@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import NOTHING, Lab, host_network, make_lab, traces
+from lab_operator import NOTHING, Lab, host_network, make_lab, traces
 
 from lindos import twin
 from lindos.drivers.redfish import Power

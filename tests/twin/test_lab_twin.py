@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lab import Lab, make_lab, soon
-from small_hall import address
+from lab_operator import Lab, make_lab, soon, traces
+from small_hall import address, write_small_hall
 
 from lindos import twin
 from lindos.drivers.redfish import Power, read_psus
@@ -375,6 +375,32 @@ def test_up_lays_a_cable_that_was_pulled_behind_its_back(lab: Lab, node: str) ->
 
     assert any(line.startswith("cable: 1 of 1 missing cables laid") for line in told)
     soon(lambda: lab.carrier("leaf01", "etp9") and lab.carrier("spine01", "etp1"))
+
+
+def test_up_follows_a_plan_that_has_changed(lab: Lab, node: str) -> None:
+    boot = lab.ssh(node, "cat /proc/sys/kernel/random/boot_id")
+    lab.power("n02", Power.ON)
+    twin.inject(lab.workspace, "bmc-dead", lab.name("n02"))
+    for name in ("devices", "cables", "addresses", "power_cords"):
+        path = lab.workspace.build / f"{name}.csv"
+        path.write_text("".join(f"{x}\n" for x in path.read_text().splitlines() if lab.name("n02") not in x))
+
+    twin.up(lab.workspace)
+
+    assert lab.running() == {"oob01", "leaf01", "spine01", "n01"}
+    assert twin.status(lab.workspace).faults == ()
+    assert not [name for name in traces(lab.workspace.site)["namespaces"] if "n02" in name]
+    assert not netns.show(lab.place.system(lab.name("leaf01")), "link", "show", "dev", "etp3")
+    assert lab.ssh(node, "cat /proc/sys/kernel/random/boot_id") == boot
+
+    write_small_hall(lab.workspace.build, lab.workspace.site)
+    twin.up(lab.workspace)
+    # The access switch runs on; that its ports are back is for its operator to tell it.
+    lab.ssh("oob01", "ifreload -a")
+
+    assert lab.state("n02").power is Power.OFF
+    lab.power("n02", Power.ON)
+    assert lab.carrier("leaf01", "etp3")
 
 
 def test_another_project_cannot_take_the_twin_over(lab: Lab, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
+import sys
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 FILES = sorted(PRODUCTS.glob("*/*.yaml"))
 NAMES = [f"{p.parent.name}/{p.stem}" for p in FILES]
-COLD_MS = 100
+COLD_MS = 200
+"""CPU time on a machine that does something else as well; an idle one takes half of it at most."""
 
 SWITCH = """\
 kind: switch
@@ -120,15 +122,21 @@ def test_only_files_that_are_asked_for_are_read(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_a_site_needs_is_read_in_a_moment() -> None:
-    """Every optic, copper cable and switch of a fresh catalogue: more than any site asks for."""
-    spent = []
-    for _ in range(3):
-        begin = time.process_time()
-        catalogue = load_catalogue()
-        for kind in ("optic", "copper", "switch"):
-            for name in catalogue.names(kind):
-                catalogue.get(KINDS[kind], name)
-        spent.append((time.process_time() - begin) * 1000)
+    """Every optic, copper cable and switch, in a fresh process: more than any site asks for."""
+    code = """
+import time
+from lindos.catalogue import load_catalogue
+from lindos.catalogue.products import KINDS
+begin = time.process_time()
+catalogue = load_catalogue()
+for kind in ("optic", "copper", "switch"):
+    for name in catalogue.names(kind):
+        catalogue.get(KINDS[kind], name)
+print((time.process_time() - begin) * 1000)
+"""
+    spent = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(3)
+    ]
     assert min(spent) < COLD_MS
 
 

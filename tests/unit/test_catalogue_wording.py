@@ -47,6 +47,7 @@ def test_near_names_are_found_whatever_their_case_and_joints() -> None:
     assert (
         did_you_mean("sn560", ["sn5600", "sn5610", "sn5640"], count=3) == "did you mean 'sn5600', 'sn5610' or 'sn5640'?"
     )
+    assert nearest("sn560", ["sn5560", "sn5600"]) == ["sn5600"]
     assert nearest("smc_421ge", ["smc_sys_421ge_tnhr2_lcc", "dell_xe9680"]) == ["smc_sys_421ge_tnhr2_lcc"]
     assert nearest("s" * 10_000, ["s" * 10_000]) == []
 

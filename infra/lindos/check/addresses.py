@@ -82,12 +82,14 @@ def prefixes_do_not_overlap(view: View) -> Iterator[Broken]:
     What to do: report this, every block has its own field.
     """
     prefix = ["first", "last"]
-    frame = view.addresses.drop_nulls("ip").select(*prefix, "prefix_len").unique().sort("first", "prefix_len")
+    frame = view.addresses.select(prefix).drop_nulls().sort("first", "last", descending=[False, True])
     reach = pl.col("last").cum_max()
     before = frame.with_columns(
         in_last=reach.shift(), in_first=pl.when(pl.col("last") == reach).then("first").forward_fill().shift()
     )
-    clash = before.filter(pl.col("first") <= pl.col("in_last"))
+    same = (pl.col("first") == pl.col("in_first")) & (pl.col("last") == pl.col("in_last"))
+    clash = before.filter((pl.col("first") <= pl.col("in_last")) & ~same).unique()
+    clash = clash.with_columns(prefix_len=32 - (pl.col("last") - pl.col("first") + 1).log(2).round().cast(pl.Int64))
     who = view.addresses.join(
         pl.concat([clash.select(prefix), clash.select(first="in_first", last="in_last")]), on=prefix, how="semi"
     )

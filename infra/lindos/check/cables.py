@@ -44,18 +44,23 @@ def _optics(view: View) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _with_optics(view: View) -> pl.DataFrame:
-    """Cables with the facts of the optic at each end, `a_` and `b_`."""
+KIND = ["medium", "a_part", "b_part"]
+
+
+def _kinds(view: View) -> pl.DataFrame:
+    """Few combinations of medium and optics serve all cables: each with the facts of its optics, `a_` and `b_`, and
+    the longest cable of it.
+    """
     optics = _optics(view)
-    frame: pl.DataFrame = view.plan.cables
+    frame = view.plan.cables.group_by(KIND).agg(longest_mm=pl.col("length_mm").max(), cables=pl.len())
     for end in ("a", "b"):
-        frame = frame.join(
-            optics.rename({c: f"{end}_{c}" for c in optics.columns}),
-            on=f"{end}_part",
-            how="left",
-            maintain_order="left",
-        )
+        frame = frame.join(optics.rename({c: f"{end}_{c}" for c in optics.columns}), on=f"{end}_part", how="left")
     return frame
+
+
+def _of_kinds(view: View, kinds: pl.DataFrame) -> pl.DataFrame:
+    """The cables of these kinds, with the facts of the kind."""
+    return view.plan.cables.join(kinds, on=KIND, nulls_equal=True)
 
 
 def _unknown_parts(view: View, column: str, fact: str, key: str) -> Broken:
@@ -115,16 +120,11 @@ def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
     Source: NVIDIA LinkX documentation; the optics of the catalogue.
     What to do: take the optic of the other end's standard, in the form of the cage.
     """
-    frame = _with_optics(view).filter(pl.col("a_part").is_not_null() | pl.col("b_part").is_not_null())
     hint = "pair optics of one standard and medium, in the form that each cage takes"
-    lone = frame.filter(pl.col("a_part").is_null() | pl.col("b_part").is_null())
-    yield broken(
-        "cables with an optic at one end only",
-        lone,
-        "cable",
-        pl.format("has {} at one end and none at the other", pl.coalesce("a_part", "b_part")),
-        hint,
-    )
+    kinds = _kinds(view)
+    lone = _of_kinds(view, kinds.filter(pl.col("a_part").is_null() != pl.col("b_part").is_null()))
+    told = pl.format("has {} at one end and none at the other", pl.coalesce("a_part", "b_part"))
+    yield broken("cables with an optic at one end only", lone, "cable", told, hint)
     differ = pl.any_horizontal(
         pl.col("a_standard") != pl.col("b_standard"),
         pl.col("a_medium") != pl.col("b_medium"),
@@ -132,27 +132,19 @@ def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
         pl.col("b_medium") != pl.col("medium"),
         pl.col("a_gbps") != pl.col("b_gbps"),
     )
-    deaf = frame.filter(differ)
-    end = "{} ({} {} {}G)"
-    yield broken(
-        "cables whose ends do not speak with each other",
-        deaf,
-        "cable",
-        pl.format(
-            f"{end} on {{}} fibre to {end}",
-            "a_part",
-            "a_medium",
-            "a_standard",
-            "a_gbps",
-            "medium",
-            "b_part",
-            "b_medium",
-            "b_standard",
-            "b_gbps",
-        ),
-        hint,
-    )
+    deaf = _of_kinds(view, kinds.filter(differ))
+    ends = [
+        pl.format("{} ({} {} {}G)", *(f"{e}_{c}" for c in ("part", "medium", "standard", "gbps"))) for e in ("a", "b")
+    ]
+    told = pl.format("{} on {} fibre to {}", ends[0], "medium", ends[1])
+    yield broken("cables whose ends do not speak with each other", deaf, "cable", told, hint)
     yield _unknown_parts(view, "standard", "standard", "standard")
+    wrong, told = _unfit(view)
+    yield broken("ports with an optic that does not fit", wrong, "subject", told, hint)
+
+
+def _unfit(view: View) -> tuple[pl.DataFrame, pl.Expr]:
+    """Ports whose optic is of another form, speed or number of links than their cage, and what to say of them."""
     optics = _optics(view).select("part", "form", "links", "gbps").drop_nulls()
     what = ["part", "form", "rate_gbps", "lane_groups"]
     fits = optics.select(
@@ -163,23 +155,9 @@ def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
     )
     plugged = view.ends.filter(pl.col("part").is_not_null() & pl.col("cage").is_not_null())
     unfit = plugged.select(what).unique().join(fits, on=what, how="anti").join(optics, on="part", suffix="_optic")
-    wrong = plugged.join(unfit, on=what).with_columns(subject=port_name())
-    yield broken(
-        "ports with an optic that does not fit",
-        wrong,
-        "subject",
-        pl.format(
-            "a {} cage of {}x{}G has {}, which is {} of {}x{}G",
-            pl.col("form").cast(pl.String),
-            "lane_groups",
-            "rate_gbps",
-            "part",
-            "form_optic",
-            "links",
-            "gbps",
-        ),
-        hint,
-    )
+    cage = pl.format("a {} cage of {}x{}G", pl.col("form").cast(pl.String), "lane_groups", "rate_gbps")
+    optic = pl.format("{}, which is {} of {}x{}G", "part", "form_optic", "links", "gbps")
+    return plugged.join(unfit, on=what).with_columns(subject=port_name()), pl.format("{} has {}", cage, optic)
 
 
 def a_cable_is_within_the_reach_of_its_optics(view: View) -> Iterator[Broken]:
@@ -190,33 +168,21 @@ def a_cable_is_within_the_reach_of_its_optics(view: View) -> Iterator[Broken]:
     What to do: take the optic of longer reach, or place the racks closer together.
     """
     copper = pl.col("medium").replace_strict(TWISTED_PAIR_MM, default=None, return_dtype=pl.Int64)
-    frame = _with_optics(view).with_columns(
-        reach=pl.when(pl.col("a_part").is_null() & pl.col("b_part").is_null())
-        .then(copper)
-        .otherwise(pl.min_horizontal("a_reach_mm", "b_reach_mm")),
-        bare=pl.col("a_part").is_null() & pl.col("b_part").is_null(),
-    )
-    far = frame.filter(pl.col("length_mm") > pl.col("reach"))
-    yield broken(
-        "cables past the reach of their optics",
-        far,
-        "cable",
-        pl.format(
-            "{} m of {}, {} reach {} m",
-            pl.col("length_mm") / 1000,
-            "medium",
-            pl.when("bare")
-            .then(pl.lit("its sockets"))
-            .otherwise(pl.format("{} and {}", pl.col("a_part").fill_null("none"), pl.col("b_part").fill_null("none"))),
-            pl.col("reach") / 1000,
-        ),
-        "an optic of longer reach, or racks closer together (halls, placement)",
-    )
+    bare = pl.col("a_part").is_null() & pl.col("b_part").is_null()
+    reach = pl.when(bare).then(copper).otherwise(pl.min_horizontal("a_reach_mm", "b_reach_mm"))
+    kinds = _kinds(view).with_columns(bare=bare, reach=reach)
+    far = _of_kinds(view, kinds.filter(pl.col("longest_mm") > pl.col("reach")))
+    far = far.filter(pl.col("length_mm") > pl.col("reach"))
+    optics = pl.format("{} and {}", pl.col("a_part").fill_null("none"), pl.col("b_part").fill_null("none"))
+    who = pl.when("bare").then(pl.lit("its sockets")).otherwise(optics)
+    told = pl.format("{} m of {}, {} reach {} m", pl.col("length_mm") / 1000, "medium", who, pl.col("reach") / 1000)
+    hint = "an optic of longer reach, or racks closer together (halls, placement)"
+    yield broken("cables past the reach of their optics", far, "cable", told, hint)
     yield _unknown_parts(view, "reach_mm", "reach", "max_m")
-    strange = frame.filter(pl.col("bare") & pl.col("reach").is_null()).group_by("medium").len()
+    strange = kinds.filter(pl.col("bare") & pl.col("reach").is_null())
     yield not_evaluated(
         "media without a known reach",
-        cases(strange, "medium", pl.format("{} cables of it, and its reach is not known", "len")),
+        cases(strange, "medium", pl.format("{} cables of it, and its reach is not known", "cables")),
         "name the optic at each end",
     )
 
@@ -237,22 +203,18 @@ def a_cable_covers_its_route(view: View) -> Iterator[Broken]:
     racks = view.plan.racks.select("rack", "hall").join(trays, on="hall")
     spots = view.devices.select("device", "rack", "x_mm", "y_mm", "z_mm").join(racks, on="rack").drop("hall")
     spots = spots.with_columns(pl.col("rack").cast(NAME))
-    frame = view.links.select("cable", "a_device", "b_device")
+    frame = view.links.select("cable", "a_device", "b_device", "length_mm", "route_mm")
     for end in ("a", "b"):
-        frame = frame.join(
-            spots.rename({c: f"{end}_{c}" for c in spots.columns}), on=f"{end}_device", maintain_order="left"
-        )
+        mine = spots.rename({c: f"{end}_{c}" for c in spots.columns})
+        frame = frame.join(mine, on=f"{end}_device", maintain_order="left")
     floor = sum((pl.col(f"a_{c}_mm") - pl.col(f"b_{c}_mm")).abs() for c in ("x", "y"))
     rise = sum((pl.col(f"{e}_tray_height_mm") - pl.col(f"{e}_z_mm")).abs() for e in ("a", "b"))
     inside = (pl.col("a_z_mm") - pl.col("b_z_mm")).abs()
     way = pl.when(pl.col("a_rack") == pl.col("b_rack")).then(inside).otherwise(floor + rise + 2 * END_SLACK_MM)
-    ways = (
-        frame.group_by("cable").agg(way_mm=way.max())
-        if len(frame) != len(view.plan.cables)
-        else frame.select("cable", way_mm=way)
+    less = frame.select("cable", "length_mm", "route_mm", way_mm=way).filter(
+        pl.col("way_mm") > pl.col("route_mm"), pl.col("length_mm") >= pl.col("route_mm")
     )
-    less = view.plan.cables.join(ways, on="cable").filter(pl.col("way_mm") > pl.min_horizontal("route_mm", "length_mm"))
-    less = less.filter(pl.col("length_mm") >= pl.col("route_mm"))
+    less = less.group_by("cable").agg(pl.col("length_mm").first(), pl.col("way_mm").max())
     yield broken(
         "cables that do not cover the way between their ends",
         less,
@@ -274,13 +236,12 @@ def every_link_lies_in_a_cable(view: View) -> Iterator[Broken]:
     """
     links, cables = view.links, view.plan.cables
     hint = "cables and links of a plan must tell the same story"
-    bare = links.filter(pl.col("laid").is_null())
+    bare = links.filter(pl.col("cable_fabric").is_null())
     yield broken("links without a cable", bare, "link", pl.format("its cable {} is not in the plan", "cable"), hint)
-    held = links.group_by("cable").agg(n=pl.len(), fabrics=pl.col("fabric").unique().sort())
-    frame = cables.join(held, on="cable", how="left").with_columns(pl.col("n").fill_null(0))
-    off = frame.filter(pl.col("n") != pl.col("links"))
+    held = cables.select("cable", "links").join(links.group_by("cable").agg(n=pl.len()), on="cable", how="left")
+    held = held.with_columns(pl.col("n").fill_null(0)).filter(pl.col("n") != pl.col("links"))
     told = pl.format("should carry {} links, {} lie in it", "links", "n")
-    yield broken("cables with another number of links than they say", off, "cable", told, hint)
-    both = frame.filter(pl.col("fabrics") != pl.concat_list("fabric"))
-    told = pl.format("is of fabric {}, its links are of {}", "fabric", pl.col("fabrics").list.join(", "))
-    yield broken("cables with links of another fabric", both, "cable", told, hint)
+    yield broken("cables with another number of links than they say", held, "cable", told, hint)
+    both = links.filter(pl.col("fabric") != pl.col("cable_fabric"))
+    told = pl.format("is of fabric {}, a link of {} lies in it", "cable_fabric", "fabric")
+    yield broken("cables with links of another fabric", both.unique(["cable", "fabric"]), "cable", told, hint)

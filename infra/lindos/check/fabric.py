@@ -326,11 +326,20 @@ def every_uplink_is_an_equal_path(view: View) -> Iterator[Broken]:
         pl.format("uplinks run at {} to {} Gb/s, ECMP takes them as equal", "low", "high"),
         hint,
     )
-    tiers = (
-        links.select("fabric", "tier")
-        .unique()
-        .with_columns(role=pl.col("tier").cast(pl.String).str.split("_").list.first())
+    odd = _odd_uplinks(view, per)
+    yield broken(
+        "switches with another number of uplinks than their fellows",
+        odd,
+        "a_device",
+        pl.format("{} uplinks, each other {} of fabric {} has {}", "n", "role", "fabric", "usual"),
+        hint,
     )
+
+
+def _odd_uplinks(view: View, per: pl.DataFrame) -> pl.DataFrame:
+    """Switches with uplinks (a_device, n) -> those with another number than most of their tier, none included."""
+    tiers = view.links.filter(pl.col("tier") != "node_leaf").select("fabric", "tier").unique()
+    tiers = tiers.with_columns(role=pl.col("tier").cast(pl.String).str.split("_").list.first())
     every = view.switches.select("fabric", "role", a_device="device").with_columns(pl.col("role").cast(pl.String))
     every = every.join(tiers, on=["fabric", "role"]).join(per.select("a_device", "n"), on="a_device", how="left")
     every = every.with_columns(pl.col("n").fill_null(0))
@@ -341,14 +350,7 @@ def every_uplink_is_an_equal_path(view: View) -> Iterator[Broken]:
         .unique(["fabric", "role"], keep="first", maintain_order=True)
         .select("fabric", "role", usual="n")
     )
-    odd = every.join(usual, on=["fabric", "role"]).filter(pl.col("n") != pl.col("usual"))
-    yield broken(
-        "switches with another number of uplinks than their fellows",
-        odd,
-        "a_device",
-        pl.format("{} uplinks, each other {} of fabric {} has {}", "n", "role", "fabric", "usual"),
-        hint,
-    )
+    return every.join(usual, on=["fabric", "role"]).filter(pl.col("n") != pl.col("usual"))
 
 
 def _ratios(view: View) -> pl.DataFrame:

@@ -153,11 +153,7 @@ def a_device_survives_the_loss_of_any_feed(view: View) -> Iterator[Broken]:
             "sites", one(view.plan.site, "has one feed, and nothing survives its loss"), "power: feeds: [a, b]"
         )
         return
-    alive = view.cords.group_by("device", "feed").agg(lost=pl.len())
-    worst = alive.sort("lost", "feed", descending=[True, False]).unique("device", keep="first", maintain_order=True)
-    frame = view.plan.loads.join(worst, on="device").join(view.plan.devices.select("device", "product"), on="device")
-    frame = frame.with_columns(left=pl.col("psus").cast(pl.Int64) - pl.col("lost").cast(pl.Int64))
-    frame = frame.with_columns(left_w=pl.col("left") * pl.col("psu_rating_w"))
+    frame = _left(view)
     unknown = frame.filter(pl.col("psus_needed").is_null() & pl.col("psu_rating_w").is_null()).group_by("product").len()
     yield not_evaluated(
         "products without facts of their power supplies",
@@ -168,48 +164,33 @@ def a_device_survives_the_loss_of_any_feed(view: View) -> Iterator[Broken]:
         ),
         "give it in the site file: assumptions: - {product: NAME, facts: {psu: {needed: ...}}, reason: ...}",
     )
-    dead = (
-        (pl.col("left") < pl.col("psus_needed"))
-        .fill_null(pl.col("left_w") < pl.col("nameplate_w"))
-        .fill_null(value=False)
+    enough = pl.col("left") >= pl.col("psus_needed")
+    dead = (~enough).fill_null(pl.col("left_w") < pl.col("nameplate_w")).fill_null(value=False)
+    left = pl.format("feed {} lost: {} of {} power supplies", "feed", "left", "psus")
+    watts = (
+        pl.when(pl.col("left_w").is_not_null()).then(pl.format(" ({} kW)", _kw(pl.col("left_w")))).otherwise(pl.lit(""))
     )
-    told = pl.format(
-        "feed {} lost: {} of {} power supplies are left{}, it needs {}",
-        "feed",
-        "left",
-        "psus",
-        pl.when(pl.col("left_w").is_not_null())
-        .then(pl.format(" ({} kW)", _kw(pl.col("left_w"))))
-        .otherwise(pl.lit("")),
-        pl.when(pl.col("psus_needed").is_not_null())
-        .then(pl.format("{}", "psus_needed"))
-        .otherwise(pl.format("{} kW", _kw(pl.col("nameplate_w")))),
-    )
-    yield broken(
-        "devices that go down with a feed",
-        frame.filter(dead),
-        "device",
-        told,
-        "more feeds, or more or larger power supplies",
-    )
+    needs = pl.coalesce(pl.col("psus_needed").cast(pl.String), pl.format("{} kW", _kw(pl.col("nameplate_w"))))
+    told = pl.format("{} are left{}, it needs {}", left, watts, needs)
+    hint = "more feeds, or more or larger power supplies"
+    yield broken("devices that go down with a feed", frame.filter(dead), "device", told, hint)
     slow = frame.filter(~dead & (pl.col("left_w") < pl.col("nameplate_w")))
+    watts = pl.format("{} kW of {} kW nameplate", _kw(pl.col("left_w")), _kw(pl.col("nameplate_w")))
     yield Broken(
         Severity.WARNING,
         "devices that run throttled after the loss of a feed",
-        cases(
-            slow,
-            "device",
-            pl.format(
-                "feed {} lost: {} of {} power supplies carry {} kW of {} kW nameplate, so it runs on throttled",
-                "feed",
-                "left",
-                "psus",
-                _kw(pl.col("left_w")),
-                _kw(pl.col("nameplate_w")),
-            ),
-        ),
+        cases(slow, "device", pl.format("{} carry {}, so it runs on throttled", left, watts)),
         "larger power supplies or a third feed keep full clocks through the loss of one",
     )
+
+
+def _left(view: View) -> pl.DataFrame:
+    """Devices in their worst case: the feed lost that takes most power supplies, how many are left, their watts."""
+    alive = view.cords.group_by("device", "feed").agg(lost=pl.len())
+    worst = alive.sort("lost", "feed", descending=[True, False]).unique("device", keep="first", maintain_order=True)
+    frame = view.plan.loads.join(worst, on="device").join(view.plan.devices.select("device", "product"), on="device")
+    frame = frame.with_columns(left=pl.col("psus").cast(pl.Int64) - pl.col("lost").cast(pl.Int64))
+    return frame.with_columns(left_w=pl.col("left") * pl.col("psu_rating_w"))
 
 
 def _overloaded(view: View, kinds: list[str], what: str, hint: str) -> Iterator[Broken]:

@@ -77,11 +77,12 @@ class View:
 
     @cached_property
     def links(self) -> pl.DataFrame:
-        """The links of the plan with the medium and optics of their cable (null where the plan lacks the cable), and
-        `a_at`, `b_at` for the ports at both ends.
+        """The links of the plan with what is known of their cable (null where the plan lacks it, as `cable_fabric`),
+        and `a_at`, `b_at` for the ports at both ends.
         """
         frame = self.plan.links.with_columns(pl.col("a_device", "a_port", "b_device", "b_port").cast(NAME))
-        cables = self.plan.cables.select("cable", "medium", "a_part", "b_part", laid=pl.lit(value=True))
+        facts = ["medium", "a_part", "b_part", "route_mm", "length_mm"]
+        cables = self.plan.cables.select("cable", *facts, cable_fabric="fabric")
         return frame.join(cables, on="cable", how="left", maintain_order="left").with_columns(
             a_at=at("a_device", "a_port"), b_at=at("b_device", "b_port")
         )
@@ -156,7 +157,9 @@ class View:
         """Links with address, first of prefix and length of both ends (a_ip, a_first, a_prefix_len, b_...), null
         where there is none; `managed` links end on a bridge of their access switch, which has one address for all.
         """
-        place = self.addresses.select("at", "ip", "first", "prefix_len").unique("at", keep="first")
+        place = self.addresses.select("at", "ip", "first", "prefix_len")
+        if place["at"].n_unique() != len(place):
+            place = place.sort("ip").unique("at", keep="first")
         managed = (pl.col("fabric") == "oob") & (pl.col("tier") == "node_leaf")
         frame = self.links.with_columns(
             managed=managed, b_place=pl.when(managed).then(pl.lit("br-oob").cast(NAME)).otherwise("b_port")

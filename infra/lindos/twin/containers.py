@@ -92,9 +92,9 @@ def _watches_available(wanted: int) -> int:
 
 
 def create(container: Container) -> None:
-    """A Container -> an installed disk and a chassis; nothing runs yet."""
+    """A Container -> an installed disk; nothing runs yet. A disk whose creation was cut off gives way."""
     volumes = [f"--volume={host}:{inside}:ro" for host, inside in container.mounts]
-    podman(
+    words = (
         "--runtime=runc",
         "create",
         f"--name={container.name}",
@@ -106,8 +106,15 @@ def create(container: Container) -> None:
         IMAGE,
         "/bin/sh",
         "/etc/lindos-twin/boot",
-        tried=f"create {container.name}",
     )
+    tried = f"create {container.name}"
+    try:
+        podman(*words, tried=tried)
+    except DriverError as error:
+        if "already in use" not in error.said:
+            raise
+        remove((container.name,))
+        podman(*words, tried=tried)
 
 
 def exists(name: str) -> bool:

@@ -68,6 +68,7 @@ def _check(expect: str, host: str | None, backend: str | None) -> int:
             *([f"--hosts={backend}"] if backend else []),
             str(here / PACKAGE),
         ]
+        _alone()
         # Only now: the plugins of pytest are part of the archive too.
         import pytest  # noqa: PLC0415
 
@@ -80,6 +81,13 @@ def _check(expect: str, host: str | None, backend: str | None) -> int:
     with os.fdopen(result_fd, "w", encoding="utf-8") as out:
         out.write(result)
     return int(json.loads(result)["exit"])
+
+
+def _alone() -> None:
+    """Whatever pytest and its plugins this host has, and however it is run there, has no say here."""
+    for name in [n for n in os.environ if n.startswith("PYTEST_")]:
+        del os.environ[name]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 
 def _unpack(into: Path) -> None:

@@ -165,17 +165,26 @@ def traces(site: str) -> dict[str, list[str]]:
         if prefix in text or (b"lindos.twin.service" in words and site.encode() in words):
             processes.append(text[:120])
     processes += [f"in {name}: {pid}" for pid, name in netns.processes(netns.named(prefix)).items()]
+    states = [path.parent.name for path in Path("/run/runc").glob("*/state.json") if prefix in path.read_text()]
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if site in line]
     return {
         "containers": [name for name in names if name.startswith(prefix)],
         "namespaces": sorted(netns.named(prefix)),
         "processes": processes,
         "mounts": mounts,
+        "runtime states": states,
         "run files": [path.name for path in RUN.glob(f"{site}.*")],
     }
 
 
-NOTHING: dict[str, list[str]] = {"containers": [], "namespaces": [], "processes": [], "mounts": [], "run files": []}
+NOTHING: dict[str, list[str]] = {
+    "containers": [],
+    "namespaces": [],
+    "processes": [],
+    "mounts": [],
+    "runtime states": [],
+    "run files": [],
+}
 
 
 def host_network() -> dict[str, object]:
