@@ -36,6 +36,8 @@ SWITCHES_BOOT_S = 180.0
 BMCS_START_S = 30.0
 SSH_PORT = 22
 PROBE_S = 0.5
+STILL_AT_IT_S = 2.0
+"""Silence after which a long stage says how far it is."""
 
 
 def up(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -74,10 +76,19 @@ def up(workspace: Workspace, *, progress: Callable[[str], None] = lambda _: None
 
 @contextmanager
 def _stage(progress: Callable[[str], None], name: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function for what is done so far; says that, and the seconds, when the stage is over."""
-    began, said = time.monotonic(), [""]
-    yield said.append
-    progress(f"{name}: {said[-1]}, {time.monotonic() - began:.1f} s")
+    """Gives a function for what is done so far; says that now and then, and with the seconds when it is over."""
+    began = last = time.monotonic()
+    said = ""
+
+    def tell(now: str) -> None:
+        nonlocal said, last
+        if now != said and time.monotonic() > last + STILL_AT_IT_S:
+            last = time.monotonic()
+            progress(f"{name}: {now} ...")
+        said = now
+
+    yield tell
+    progress(f"{name}: {said}, {time.monotonic() - began:.1f} s")
 
 
 def _need_dialects(hall: Hall) -> None:

@@ -9,6 +9,7 @@ import json
 import secrets
 import socket
 import ssl
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
@@ -133,8 +134,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up or speaks no TLS is none of the BMC's business; a bug is."""
-        import sys  # noqa: PLC0415  only here
-
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
