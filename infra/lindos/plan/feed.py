@@ -74,13 +74,17 @@ def loads(
 
 
 def _cords(devices: pl.DataFrame, watts: pl.DataFrame, feeds: Sequence[str], per_feed: int) -> pl.DataFrame:
-    """Every PSU to a feed in turn, and within its feed to the PDUs of the rack in turn."""
-    frame = devices.select("device", "rack", "u", "slice").join(
+    """Every PSU to a feed in turn, and within its feed to the PDUs of the rack in turn.
+
+    In a network rack the turn is that of the slot, so that a switch added below moves no cord.
+    """
+    frame = devices.select("device", "rack", "u", "slot", "slice").join(
         watts.select("device", "psus"), on="device", maintain_order="left"
     )
     frame = frame.with_columns(psu=pl.int_ranges(0, pl.col("psus"))).explode("psu").drop_nulls("psu")
     frame = frame.with_columns(side=pl.col("psu") % len(feeds)).sort("rack", "u", "device", "psu", maintain_order=True)
-    frame = frame.with_columns(nth=pl.int_range(pl.len()).over("rack", "side") % per_feed)
+    in_turn = pl.coalesce(pl.col("slot") + pl.col("psu") // len(feeds), pl.int_range(pl.len()).over("rack", "side"))
+    frame = frame.with_columns(nth=in_turn % per_feed)
     feed = pl.col("side").replace_strict(dict(enumerate(feeds)), return_dtype=pl.String)
     return frame.select(
         "device",

@@ -26,7 +26,10 @@ U_MM = 44.45
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """`devices` as in the plan plus `psu_order`; the frames of single kinds carry the coordinates that wiring needs."""
+    """`devices` as in the plan plus `slot`, the place in a network rack, counted with those kept free for growth.
+
+    The frames of single kinds carry the coordinates that wiring needs.
+    """
 
     devices: pl.DataFrame
     nodes: pl.DataFrame
@@ -221,9 +224,9 @@ def _upper(
 ) -> list[tuple[object, ...]]:
     """Spines and cores of the front-end or out-of-band fabric, in the shared racks from slot `first` on."""
     rows: list[tuple[object, ...]] = []
-    for place, pod in enumerate(pods):
+    for pod in pods:
         for s in range(clos.spines_per_pod):
-            spot = _shared_spot(layout, first + place * clos.spines_per_pod + s)
+            spot = _shared_spot(layout, first + pod * clos.spines_per_pod + s)
             rows.append(
                 (
                     f"{layout.site}-{fabric}-p{pod + 1:03}-spine{s + 1:02}",
@@ -422,7 +425,11 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
                 hint="fewer nodes a rack, or a higher rack (halls: rack_height_u)",
             )
         )
+    network = [r.name for r in layout.racks if r.kind == "network"]
     return replace(
         parts,
-        devices=devices.with_columns(z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64)),
+        devices=devices.with_columns(
+            z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64),
+            slot=pl.when(pl.col("rack").is_in(network)).then((pl.col("u") - 1) // slot_u),
+        ),
     )

@@ -168,34 +168,39 @@ def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.D
 
 
 def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
-    """Every management port of the site: device, name, rack, u, slice, and its number on the device."""
+    """Every management port of the site: device, name, rack, u, slice, slot, and its number on the device."""
     out = []
     for fleet in facts.fleets:
-        mine = parts.nodes.filter(fleet=fleet.number).select("device", "rack", "u", "slice")
+        mine = parts.nodes.filter(fleet=fleet.number).select(
+            "device", "rack", "u", "slice", slot=pl.lit(None, dtype=pl.Int64)
+        )
         names = [n for n, count in (("mgmt0", fleet.host_mgmt_ports), ("bmc", fleet.bmc_ports)) if count]
         out += [mine.with_columns(name=pl.lit(n), nth=pl.lit(i, dtype=pl.Int64)) for i, n in enumerate(names)]
     # An out-of-band access switch is managed in band: its own bridge holds its address.
     access = (pl.col("fabric") == "oob").fill_null(value=False) & (pl.col("role") == "leaf")
-    rest = parts.devices.filter(pl.col("kind") != "node", ~access).select("device", "rack", "u", "slice")
+    rest = parts.devices.filter(pl.col("kind") != "node", ~access).select("device", "rack", "u", "slice", "slot")
     out.append(rest.with_columns(name=pl.lit("eth0"), nth=pl.lit(0, dtype=pl.Int64)))
     return pl.concat(out)
 
 
 def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> pl.DataFrame:
-    """Every management port to the access switch of its rack; ports run with the rack and up its rack units."""
+    """Every management port to the access switch of its rack; ports run with the rack and up its rack units.
+
+    In a network rack a port belongs to a slot, so that a switch added below moves no cable and no address.
+    """
     racks = pl.DataFrame(
         [(r.name, r.oob_scope, r.oob_index) for r in layout.racks], schema=["rack", "scope", "rack_index"], orient="row"
     )
     share = (facts.oob.rj45 or facts.oob.radix) // racks_per_switch
     frame = _managed(facts, parts).join(racks, on="rack", maintain_order="left")
     frame = frame.sort("scope", "rack_index", "u", "device", "nth", maintain_order=True)
-    frame = frame.with_columns(in_rack=pl.int_range(pl.len()).over("rack"))
+    frame = frame.with_columns(in_rack=pl.coalesce("slot", pl.int_range(pl.len()).over("rack")))
     full = frame.filter(pl.col("in_rack") >= share)
     if len(full):
-        rack, n = full.group_by("rack", maintain_order=True).len().row(0)
+        rack, n = full.group_by("rack", maintain_order=True).agg(pl.col("in_rack").max() + 1).row(0)
         raise InfeasibleError(
             Problem(
-                f"fabric oob: rack {rack} has {share + n} management ports, "
+                f"fabric oob: rack {rack} needs {n} management ports, "
                 f"its share of {facts.oob.device.product} is {share}",
                 hint="lower fabrics.oob.racks_per_switch",
             )
