@@ -133,7 +133,7 @@ def rows(site: str, rack: str, place: str) -> Iterator[Cost]:
         yield measure("lindos plan", ["lindos", "plan", site], project)
         yield measure("lindos emit", ["lindos", "emit", site], project)
         run("stack", "init", site)
-        run("config", "set", "site", site)
+        run("config", "set", "site", f"inventories/{site}")
         preview = [*pulumi, "preview", "--stack", site]
         yield measure("pulumi preview, new stack", preview, project)
         yield measure("pulumi up", [*pulumi, "up", "--yes", "--skip-preview", "--stack", site], project)
