@@ -159,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("site", nargs="?", default="colossus-100k")
     parser.add_argument("--rack", default="colossus-100k-a0001-r01", help="the rack that is moved")
-    parser.add_argument("--to", default="h1/1/1", help="where it is moved to: HALL/ROW/POSITION")
+    parser.add_argument("--to", default="h1/5/22", help="where it is moved to: HALL/ROW/POSITION")
     options = parser.parse_args()
     print(f"{options.site} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
     for cost in rows(options.site, options.rack, options.to):
