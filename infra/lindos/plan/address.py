@@ -86,11 +86,6 @@ def packed(frame: pl.DataFrame, base: int, fields: list[Field]) -> pl.DataFrame:
 
 def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
     """Every switch -> fabric, role, its number within fabric and tier, and the number that its ASN takes."""
-    starts = pl.DataFrame(
-        [(u.number, sum(v.leaves for v in layout.units[: u.number])) for u in layout.units[:1]],
-        schema=["unit_number", "start"],
-        orient="row",
-    )
     running, rows = 0, []
     for unit in layout.units:
         rows.append((unit.number, running))
