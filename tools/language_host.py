@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -54,8 +54,31 @@ ABOVE_THE_PROGRAM = (
 """Files whose frames stand above the program's in a call stack."""
 
 
+TRACEBACK = "__lindos_traceback__"
+"""Attribute of an exception: the traceback that the first task had that it ended."""
+
+
 class ProgramFailedError(Exception):
     """The program went wrong; the text says all that its author should read."""
+
+
+async def _noting_its_traceback(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a task does, with the traceback noted on what it raises.
+
+    asyncio hands a failed task's traceback to the first that awaits it and none to the second, and which of
+    the SDK's own tasks is first is a matter of time.
+    """
+    try:
+        return await coroutine
+    except Exception as error:
+        if not hasattr(error, TRACEBACK):
+            with suppress(AttributeError):
+                setattr(error, TRACEBACK, error.__traceback__)
+        raise
+
+
+def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(_noting_its_traceback(coroutine), loop=loop, **options)
 
 
 def own_traceback(error: BaseException) -> str:
@@ -64,6 +87,7 @@ def own_traceback(error: BaseException) -> str:
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
+        link.__traceback__ = getattr(link, TRACEBACK, link.__traceback__)
         link.__traceback__ = _from_the_program(link)
         link = link.__cause__ or link.__context__
     return "".join(traceback.format_exception(error)).rstrip()
@@ -95,7 +119,9 @@ async def _cancel_rest() -> None:
 
 async def _run_program(program: Path, workers: int) -> None:
     """A program in, nothing out once all it registered is done; ProgramFailedError says why not."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=workers))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=workers))
+    loop.set_task_factory(_task)
 
     def start() -> None:
         runpy.run_path(str(program), run_name="__main__")

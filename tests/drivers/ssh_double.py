@@ -155,5 +155,5 @@ def serve_box(folder: Path) -> Iterator[Box]:
 def _greet(transport: paramiko.Transport, box: Box) -> None:
     try:
         transport.start_server(server=_Door(box, transport))
-    except (paramiko.SSHException, EOFError):
+    except (paramiko.SSHException, EOFError, OSError):
         transport.close()

@@ -238,6 +238,24 @@ def test_a_stack_lives_from_preview_to_destroy(project: Project) -> None:
 RAISES = {
     "at once": "from parts import broken\nbroken()\n",
     "in the entry point": "import pulumi\nfrom parts import broken\nasync def main(): broken()\npulumi.run(main)\n",
+    "in a task awaited twice": """
+import asyncio
+import pulumi
+from parts import broken
+
+async def fails():
+    broken()
+
+async def main():
+    task = asyncio.ensure_future(fails())
+    await asyncio.wait([task])
+    try:
+        await task
+    except ValueError:
+        await task
+
+pulumi.run(main)
+""",
     "in an apply": "import pulumi\nfrom parts import broken\npulumi.export('x', pulumi.Output.from_input(1).apply(broken))\n",
 }
 
