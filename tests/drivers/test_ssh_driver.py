@@ -41,6 +41,12 @@ def test_standard_input_and_output_larger_than_any_window_pass_whole(box: Box) -
     assert told.count("x") == 5_000_000
 
 
+def test_output_that_comes_after_the_exit_status_is_not_lost(box: Box) -> None:
+    box.hasty = 1
+    ran = ssh.run(to(box), "seq 100000; echo late >&2; exit 3")
+    assert (ran.rc, ran.out.splitlines()[-1], ran.err) == (3, "100000", "late\n")
+
+
 def test_a_command_that_must_succeed_raises_with_what_it_said(box: Box) -> None:
     with ssh.connect(to(box)) as connection, pytest.raises(DriverError, match=r"exit 7: no such thing") as caught:
         connection.check("echo no such thing >&2; exit 7")

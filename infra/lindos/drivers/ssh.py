@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ LARGEST = 16 << 20
 CHUNK = 1 << 16
 
 POLL_S = 0.005
+STRAGGLER_S = 5.0
+"""How long a child that a command left behind may hold its output open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +198,19 @@ class Connection:
             channel.exec_command(line)
             out, err = bytearray(), bytearray()
             left: bytes | None = stdin
+            late = math.inf
             while True:
                 left = _feed(channel, left)
+                # sshd tells the exit status as soon as the command is gone; its output may come after that.
+                ended, whole = channel.exit_status_ready(), channel.eof_received or channel.closed
                 moved = _drain(channel, out, err)
-                if not moved and channel.exit_status_ready():
-                    _drain(channel, out, err)
+                if not moved and ended and (whole or time.monotonic() > late):
                     break
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 if not moved:
-                    channel.status_event.wait(POLL_S)
+                    late = min(late, time.monotonic() + STRAGGLER_S) if ended else late
+                    time.sleep(POLL_S)
             rc = channel.recv_exit_status()
             if rc < 0 and not transport.is_active():
                 raise EOFError("closed by the host")

@@ -77,7 +77,7 @@ def read_neighbours(host: ssh.Host) -> tuple[Neighbour, ...]:
             text = connection.check("PATH=$PATH:/usr/sbin:/sbin lldpctl -f json")
         return tuple((host.device, *heard) for heard in parsers.neighbours(text))
     except ValueError:
-        said = f"`lldpctl` said what is not understood: {text[:80]}"
+        said = f"`lldpctl` said what is not understood: {' '.join(text.split())[:80]}"
         raise DriverError(host.device, "read its neighbours", said, retryable=False) from None
 
 
