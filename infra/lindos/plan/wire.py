@@ -7,6 +7,7 @@ and change none.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -111,6 +112,20 @@ def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataF
     return _finish(frame, "rdma", "node_leaf", facts.rdma.gbps, facts.rdma)
 
 
+def _stripe(up: int, uppers: int, radix: int, groups: int) -> tuple[pl.Expr, pl.Expr]:
+    """Uplinks of a switch, switches above, their ports and ports a cage -> for uplink `k`: which of those above, and
+    the first port of the block that this pass over them has on each.
+
+    Uplinks are dealt round the switches above, whole cages where a pair has that many links, so that no cage serves
+    two. With twice the switches above, every second pass goes to the new ones: the other half of the cables keeps
+    both its ports.
+    """
+    whole = gcd(groups, up // uppers)
+    cage = pl.col("k") // whole
+    above = cage % uppers
+    return above, (cage - above) * radix // up * whole + pl.col("k") % whole
+
+
 def _leaf_spine(
     fabric: str, clos: Clos, leaves: pl.DataFrame, spines: pl.DataFrame, leaf: SwitchFacts, spine: SwitchFacts
 ) -> pl.DataFrame:
@@ -122,11 +137,13 @@ def _leaf_spine(
         return pl.DataFrame()
     down = 0 if leaf.rj45 else clos.leaf.down
     first_up = max(down, leaf.radix - -(-clos.leaf.up // leaf.groups) * leaf.groups)
-    frame = _times(leaves, number=clos.spines_per_pod, k=clos.leaf_spine)
+    above, block = _stripe(clos.leaf.up, clos.spines_per_pod, clos.spine_down, spine.groups)
+    whole = gcd(spine.groups, clos.leaf_spine)
+    frame = _times(leaves, k=clos.leaf.up).with_columns(number=above)
     frame = frame.join(spines.rename({"device": "b_device"}), on=["pod", "number"], maintain_order="left").with_columns(
         a_device="device",
-        a_number=first_up + pl.col("number") * clos.leaf_spine + pl.col("k"),
-        b_number=pl.col("in_pod") * clos.leaf_spine + pl.col("k"),
+        a_number=first_up + pl.col("k"),
+        b_number=block + pl.col("in_pod") * whole,
     )
     return _finish(frame.with_columns(**_on_switch("a", leaf)), fabric, "leaf_spine", leaf.gbps, spine)
 
@@ -138,11 +155,13 @@ def _spine_core(
     if clos.tiers < 3:
         return pl.DataFrame()
     joined = cores.select("group", core="number", b_device="device")
-    frame = _times(spines, core=clos.cores_per_group, k=clos.spine_core).with_columns(group="number")
+    above, block = _stripe(clos.spine_up, clos.cores_per_group, switch.radix, switch.groups)
+    whole = gcd(switch.groups, clos.spine_core)
+    frame = _times(spines, k=clos.spine_up).with_columns(group="number", core=above)
     frame = frame.join(joined, on=["group", "core"], maintain_order="left").with_columns(
         a_device="device",
-        a_number=clos.spine_down + pl.col("core") * clos.spine_core + pl.col("k"),
-        b_number=pl.col("pod") * clos.spine_core + pl.col("k"),
+        a_number=clos.spine_down + pl.col("k"),
+        b_number=block + pl.col("pod") * whole,
     )
     return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, switch)
 
