@@ -53,12 +53,18 @@ def every_rail_port_is_on_one_leaf_port(view: View) -> Iterator[Broken]:
     )
 
 
-def _rails_per_leaf(view: View, links: pl.DataFrame) -> int:
-    """As the site file says, else what most leaves carry."""
-    if view.spec is not None:
-        return view.spec.fabrics.rdma.rails_per_leaf
-    each = links.group_by("leaf").agg(rails=pl.col("rail").n_unique())["rails"]
-    return int(each.mode().sort()[0]) if len(each) else 1
+def _rails_per_leaf(view: View, links: pl.DataFrame) -> pl.Expr:
+    """As the site file says; where it leaves that open, rails share a leaf only if one takes the whole unit.
+
+    Without the site file it is what most leaves carry.
+    """
+    if view.spec is None:
+        each = links.group_by("leaf").agg(rails=pl.col("rail").n_unique())["rails"]
+        return pl.lit(int(each.mode().sort()[0]) if len(each) else 1, dtype=pl.Int64)
+    stated = view.spec.fabrics.rdma.rails_per_leaf
+    if stated is None:
+        return (pl.col("rails") // pl.col("leaves")).cast(pl.Int64).clip(lower_bound=1)
+    return pl.lit(stated, dtype=pl.Int64)
 
 
 def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
@@ -86,12 +92,13 @@ def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
     leaves = view.switches.filter(fabric="rdma", role="leaf").group_by("unit").agg(leaves=pl.len())
     rails = view.plan.gpus.group_by("unit").agg(rails=pl.col("rail").n_unique())
     home = links.filter(pl.col("leaf_unit") == pl.col("unit")).join(leaves, on="unit").join(rails, on="unit")
-    alike = (pl.col("leaves") * per_leaf // pl.col("rails")).clip(lower_bound=1)
-    swapped = home.with_columns(serves=pl.col("leaf_nth") // alike * per_leaf, rail=pl.col("rail").cast(pl.Int64))
-    swapped = swapped.filter(pl.col("rail") // per_leaf * per_leaf != pl.col("serves"))
-    serves = pl.format("rail {}", "serves")
-    if per_leaf > 1:
-        serves = pl.format("rails {} to {}", "serves", pl.col("serves") + per_leaf - 1)
+    shared = pl.col("shared")
+    home = home.with_columns(pl.col("rail", "leaves", "rails").cast(pl.Int64)).with_columns(shared=per_leaf)
+    alike = (pl.col("leaves") * shared // pl.col("rails")).clip(lower_bound=1)
+    swapped = home.with_columns(serves=pl.col("leaf_nth") // alike * shared)
+    swapped = swapped.filter(pl.col("rail") // shared * shared != pl.col("serves"))
+    several = pl.format("rails {} to {}", "serves", pl.col("serves") + shared - 1)
+    serves = pl.when(shared > 1).then(several).otherwise(pl.format("rail {}", "serves"))
     yield broken(
         "rail links on the leaf of another rail",
         swapped,

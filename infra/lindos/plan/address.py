@@ -208,21 +208,19 @@ def _management(links: pl.DataFrame, parts: Population) -> list[pl.DataFrame]:
     ]
 
 
-def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, rails_per_leaf: int) -> pl.DataFrame:
+def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl.DataFrame:
     """Links, population and switch numbers -> every address of the site. InfeasibleError where the plan is full."""
     slices = pl.concat(
         [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.frontend, parts.oob)]
     )
-    rail = links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf").with_columns(
-        port=pl.col("b_number") // rails_per_leaf
-    )
+    rail = links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf")
     rail = packed(
         rail.with_columns(end=pl.lit(0)),
         RAIL,
         [
             Field("rail", 3, "rail"),
             Field("segment", 12, "leaf slot"),
-            Field("port", 7, "port of a leaf"),
+            Field("seat", 7, "port of a leaf"),
             Field("end", 1, "end"),
         ],
     )

@@ -51,9 +51,9 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def one_tier(radix: int) -> Clos:
-    """A single switch: every port goes down."""
-    return Clos(1, LeafPorts(radix, 0), 1, 0, 0, 0, 0, 1, 0, 0, 0)
+def one_tier(radix: int, leaves: int = 1) -> Clos:
+    """A single switch, or one a rail that nothing joins: every port goes down."""
+    return Clos(1, LeafPorts(radix, 0), leaves, 0, 0, 0, 0, 1, 0, 0, 0)
 
 
 def two_tier(leaf: LeafPorts, leaves: int, spine_radix: int, least_spines: int = 1) -> Clos | None:
@@ -98,26 +98,38 @@ def fill_pods(leaves: list[int], most: int) -> list[int]:
 
 
 def size_clos(
-    name: str, leaf: LeafPorts, leaves: list[int], *, spine_radix: int, spine_up: int, core_radix: int
+    name: str,
+    leaf: LeafPorts,
+    leaves: list[int],
+    *,
+    spine_radix: int,
+    spine_up: int,
+    core_radix: int,
+    tiers: int | None = None,
 ) -> Clos:
     """Leaves of each unit at full size -> the smallest fabric that joins them; InfeasibleError says what it lacks.
 
-    Two tiers where they reach, else three. A fabric of several leaves gets at least two spines where its leaves
-    have two uplinks, so that one spine may fail.
+    Two tiers where they reach, else three, unless `tiers` says which. A fabric of several leaves gets at least two
+    spines where its leaves have two uplinks, so that one spine may fail.
     """
     total = sum(leaves)
-    flat = two_tier(leaf, total, spine_radix, least_spines=min(2, leaf.up))
-    if flat is not None:
-        return flat
-    if max(leaves) > spine_radix - spine_up:
+    if tiers != 3:  # the third tier is that of the cores
+        flat = two_tier(leaf, total, spine_radix, least_spines=min(2, leaf.up))
+        if flat is not None:
+            return flat
+        if tiers is not None:
+            raise _too_many(
+                name, f"two tiers of radix {spine_radix} join {spine_radix:,} leaves", leaf, total, spine_radix
+            )
+    _, most, _ = pod_of_three_tiers(leaf, spine_radix, spine_up)
+    if max(leaves) > most:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} "
-                f"holds {spine_radix - spine_up}",
+                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} holds {most}: "
+                f"{max(leaves) - most} too many",
                 hint="make the unit smaller, or take a switch with more ports",
             )
         )
-    _, most, _ = pod_of_three_tiers(leaf, spine_radix, spine_up)
     pods = fill_pods(leaves, most)[-1] + 1
     tall = three_tier(leaf, pods, spine_radix, spine_up, core_radix)
     if tall is None:
@@ -132,3 +144,12 @@ def size_clos(
             )
         )
     return tall
+
+
+def _too_many(name: str, limit: str, leaf: LeafPorts, total: int, most: int) -> InfeasibleError:
+    return InfeasibleError(
+        Problem(
+            f"fabric {name}: {limit}, {total:,} are asked for: {total - most:,} too many",
+            hint=f"they end at {most:,} leaves ({most * leaf.down:,} ports)",
+        )
+    )

@@ -148,9 +148,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "power_connections": power.connections,
         "cooling_nodes": cooling_nodes,
         "cooling_edges": cooling_edges,
-        "addresses": address(wiring.links, parts, numbers, layout.rails_per_leaf)
-        .drop("slice")
-        .join(home, on="device", maintain_order="left"),
+        "addresses": address(wiring.links, parts, numbers).drop("slice").join(home, on="device", maintain_order="left"),
         "asns": asns(numbers),
         "units": _units(layout),
     }

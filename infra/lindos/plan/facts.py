@@ -12,6 +12,8 @@ from lindos.catalogue.products import Optic, ServiceNode
 from lindos.errors import InfeasibleError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lindos.catalogue import Catalogue
     from lindos.spec.model import Fleet, Spec
 
@@ -81,6 +83,8 @@ class SwitchFacts:
     form: str
     rj45: int
     mgmt_ports: int
+    speeds: dict[int, int]
+    """Ports by speed in Gb/s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Facts:
     oob_aggregation: SwitchFacts | None
     control: DeviceFacts | None
     optics: tuple[OpticFacts, ...]
+    switches: Callable[[], dict[str, dict[int, int]]]
+    """Every switch that is known by name, with its ports by speed: what could be taken instead"""
 
 
 def _socket(cage: str | None, *, finned: bool) -> str | None:
@@ -174,15 +180,20 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> Fle
     )
 
 
+def _speeds(switch: Switch) -> dict[int, int]:
+    """A switch -> its ports by speed in Gb/s: as it can split them, and whole cages."""
+    speeds = dict(switch.max_logical or {})
+    if switch.cages and switch.cages.gbps:
+        speeds.setdefault(switch.cages.gbps, switch.cages.count)
+    return speeds
+
+
 def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int) -> SwitchFacts:
     switch = catalogue.get(Switch, name)
     cages = needs(switch.cages, "switch", name, "cages")
-    radix, groups, form = 0, 1, ""
+    radix, groups, form, speeds = 0, 1, "", _speeds(switch)
     if cages:
         form = _socket(cages.type, finned=switch.cooling != "liquid") or ""
-        speeds = dict(switch.max_logical or {})
-        if cages.gbps:
-            speeds.setdefault(cages.gbps, cages.count)
         if gbps not in speeds:
             raise InfeasibleError(
                 Problem(
@@ -200,6 +211,7 @@ def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int) -> SwitchF
         form=form,
         rj45=switch.rj45.count if switch.rj45 else 0,
         mgmt_ports=switch.mgmt_ports if switch.mgmt_ports is not None else 1,
+        speeds=speeds,
     )
 
 
@@ -224,13 +236,6 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
                 Problem(
                     f"fleet '{said.name}': {said.rails} rails asked for, but {said.node} has {fact.rails} rail NICs",
                     hint=f"rails: {fact.rails}",
-                )
-            )
-        if fact.rails % spec.fabrics.rdma.rails_per_leaf:
-            problems.append(
-                Problem(
-                    f"fleet '{said.name}': {fact.rails} rails do not divide into leaves "
-                    f"of {spec.fabrics.rdma.rails_per_leaf} rails"
                 )
             )
         if said.gpus % fact.gpus_per_node:
@@ -289,6 +294,7 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
         if services
         else None,
         optics=_optics(catalogue),
+        switches=lambda: {n: _speeds(catalogue.get(Switch, n)) for n in catalogue.names("switch")},
     )
     needs.settle()
     _agree(spec, fleets)

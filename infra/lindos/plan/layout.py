@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
 from lindos.plan.clos import Clos, LeafPorts, fill_pods, leaf_ports, one_tier, size_clos
+from lindos.plan.rails import Block, Demand, UnitShape, size_rails
 
 if TYPE_CHECKING:
     from lindos.plan.facts import Facts, FleetFacts, SwitchFacts
-    from lindos.spec.model import Spec
+    from lindos.spec.model import RdmaFabric, Spec
 
 NETWORK_RACK_FREE_U = 2
 """Rack units kept free in a network rack: one for its out-of-band switch, one for the patch panel."""
@@ -30,6 +32,7 @@ class UnitLayout:
     leaves: int
     leaves_per_rail: int
     nodes_per_leaf: int
+    rails_per_leaf: int
     leaf_slot: int
     node_slot: int
     rack_in_pod: int
@@ -73,7 +76,6 @@ class Layout:
     units: tuple[UnitLayout, ...]
     pods: int
     pods_full: int
-    rails_per_leaf: int
     rdma: Clos
     frontend: Clos
     oob: Clos
@@ -86,20 +88,6 @@ class Layout:
     switches_per_rack: int
     shared: SharedSlots
     racks: tuple[RackLayout, ...]
-
-
-def _unit_leaves(fleet: FleetFacts, down: int, rails_per_leaf: int) -> tuple[int, int, int]:
-    """Fleet, ports down of a leaf -> leaves a unit, leaves a rail (or rail group), nodes a leaf."""
-    if down < rails_per_leaf:
-        raise InfeasibleError(
-            Problem(
-                f"fabric rdma: a leaf with {down} ports down cannot take {rails_per_leaf} rails of one node",
-                hint="lower rails_per_leaf",
-            )
-        )
-    most = down // rails_per_leaf
-    per_rail = ceil(fleet.nodes_per_unit / most)
-    return fleet.rails // rails_per_leaf * per_rail, per_rail, ceil(fleet.nodes_per_unit / per_rail)
 
 
 def _unit_nodes(facts: Facts, grows_to: int) -> tuple[list[tuple[FleetFacts, int]], int]:
@@ -115,6 +103,25 @@ def _unit_nodes(facts: Facts, grows_to: int) -> tuple[list[tuple[FleetFacts, int
     last = facts.fleets[-1]
     out += [(last, 0)] * max(0, ceil((grows_to - room) / last.gpus_per_unit))
     return out, today
+
+
+def _size_rdma(said: RdmaFabric, facts: Facts, wanted: list[tuple[FleetFacts, int]]) -> tuple[Clos, list[UnitShape]]:
+    """What the site file says of a training fabric and its units at full size -> its Clos and the shape of each."""
+    blocks = [(fleet, len(list(units))) for fleet, units in groupby(f for f, _ in wanted)]
+    sizes = size_rails(
+        Demand(
+            name="rdma",
+            blocks=tuple(Block(n, f.nodes_per_unit, f.rails, f.gpus_per_node) for f, n in blocks),
+            ports=facts.rdma.speeds,
+            gbps=said.port_gbps,
+            tiers=said.tiers,
+            oversubscription=said.oversubscription,
+            spine_oversubscription=said.spine_oversubscription,
+            rails_per_leaf=said.rails_per_leaf,
+            others=facts.switches,
+        )
+    )
+    return sizes.clos, [shape for (_, n), shape in zip(blocks, sizes.shapes, strict=True) for _ in range(n)]
 
 
 def _flat_or_clos(name: str, switch: SwitchFacts, ratio: float, leaves_at: dict[int, list[int]]) -> Clos:
@@ -168,25 +175,23 @@ def _size_oob(facts: Facts, scopes: int, per_scope: int, shared: int, uplinks: i
 
 def _units(
     wanted: list[tuple[FleetFacts, int]],
-    rails_per_leaf: int,
-    down: int,
+    shapes: list[UnitShape],
     clos: Clos,
     frontend: LeafPorts,
     per_rack: int,
     spine_racks: int,
 ) -> tuple[UnitLayout, ...]:
     """Walk the units in order of arrival and hand out slots; appended units change none before them."""
-    shapes = [_unit_leaves(fleet, down, rails_per_leaf) for fleet, _ in wanted]
     out: list[UnitLayout] = []
     leaf_slot = node_slot = 0
     pod, leaf_in_pod, rack_in_pod = -1, 0, 0
-    for number, ((fleet, nodes), (leaves, per_rail, nodes_per_leaf), in_pod) in enumerate(
-        zip(wanted, shapes, fill_pods([s[0] for s in shapes], clos.leaves_per_pod), strict=True)
+    for number, ((fleet, nodes), shape, in_pod) in enumerate(
+        zip(wanted, shapes, fill_pods([s.leaves for s in shapes], clos.leaves_per_pod), strict=True)
     ):
         if in_pod != pod:
             pod, leaf_in_pod, rack_in_pod = in_pod, 0, spine_racks
         frontend_leaves = fleet.frontend_ports * (fleet.nodes_per_unit // max(1, frontend.down) + 1)
-        net = ceil((leaves + frontend_leaves) / per_rack)
+        net = ceil((shape.leaves + frontend_leaves) / per_rack)
         out.append(
             UnitLayout(
                 number=number,
@@ -195,18 +200,19 @@ def _units(
                 racks=ceil(nodes / fleet.nodes_per_rack),
                 pod=pod,
                 leaf_in_pod=leaf_in_pod,
-                leaves=leaves,
-                leaves_per_rail=per_rail,
-                nodes_per_leaf=nodes_per_leaf,
+                leaves=shape.leaves,
+                leaves_per_rail=shape.per_rail,
+                nodes_per_leaf=shape.nodes_per_leaf,
+                rails_per_leaf=shape.rails_per_leaf,
                 leaf_slot=leaf_slot,
                 node_slot=node_slot,
                 rack_in_pod=rack_in_pod,
                 network_racks=net,
             )
         )
-        leaf_slot += per_rail
+        leaf_slot += shape.per_rail
         node_slot += fleet.nodes_per_unit
-        leaf_in_pod += leaves
+        leaf_in_pod += shape.leaves
         rack_in_pod += fleet.racks_per_unit + net
     return tuple(out)
 
@@ -288,18 +294,9 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
 
     InfeasibleError where a fabric cannot join what is asked for.
     """
-    fabrics, rails_per_leaf = spec.fabrics, spec.fabrics.rdma.rails_per_leaf
+    fabrics = spec.fabrics
     everything, today = _unit_nodes(facts, max(spec.grows_to or 0, spec.gpus))
-    ports = leaf_ports(facts.rdma.radix, fabrics.rdma.oversubscription)
-    leaves = [_unit_leaves(f, ports.down, rails_per_leaf)[0] for f, _ in everything]
-    clos = size_clos(
-        "rdma",
-        ports,
-        leaves,
-        spine_radix=facts.rdma.radix,
-        spine_up=facts.rdma.radix // 2,
-        core_radix=facts.rdma.radix,
-    )
+    clos, shapes = _size_rdma(fabrics.rdma, facts, everything)
     node_slots = sum(f.nodes_per_unit for f, _ in everything)
     frontend, homes = _size_frontend(facts, fabrics.frontend.oversubscription, node_slots)
     frontend_pods = ceil(homes * ceil(node_slots / frontend.leaf.down) / frontend.leaves_per_pod)
@@ -312,7 +309,7 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     slot_u = max(heights)
     per_rack = (min(h.rack_height_u for h in spec.halls) - NETWORK_RACK_FREE_U) // slot_u
     spine_racks = ceil(clos.spines_per_pod / per_rack)
-    full = _units(everything, rails_per_leaf, ports.down, clos, frontend.leaf, per_rack, spine_racks)
+    full = _units(everything, shapes, clos, frontend.leaf, per_rack, spine_racks)
     units, scopes, pods = full[:today], full[-1].pod + 1, full[today - 1].pod + 1
 
     shared, slots = _shared_slots(clos, frontend, frontend_pods, scopes, fabrics.oob.uplinks)
@@ -325,7 +322,6 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
         units=units,
         pods=pods,
         pods_full=scopes,
-        rails_per_leaf=rails_per_leaf,
         rdma=clos,
         frontend=frontend,
         oob=_size_oob(facts, scopes, per_scope, oob_shared, fabrics.oob.uplinks),

@@ -33,7 +33,11 @@ class Wiring:
 
 
 END = ["device", "port", "number", "cage", "lane_group", "groups", "form"]
-LINK = ["fabric", "tier", "rail", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice", "segment"]
+LINK = [
+    "fabric", "tier", "rail", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice", "segment",
+    "seat",
+]  # fmt: skip
+"""A link of an endpoint has a `segment`, the slot of its leaf in the address plan, and a `seat` there."""
 
 
 def port_name(number: pl.Expr, groups: int, first_cage: int) -> pl.Expr:
@@ -79,30 +83,33 @@ def _on_node(form: pl.Expr, port: pl.Expr, cage: pl.Expr) -> dict[str, pl.Expr]:
 
 def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int, upper: SwitchFacts) -> pl.DataFrame:
     """Rows with a lower end and the number of an upper port -> links of one tier."""
-    none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in ("rail", "segment") if n not in frame.columns]
+    none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in ("rail", "segment", "seat") if n not in frame.columns]
     same = {"fabric": pl.lit(fabric), "tier": pl.lit(tier), "rate_gbps": pl.lit(gbps, dtype=pl.Int64)}
     return frame.with_columns(*none, **same, **_on_switch("b", upper)).select(LINK)
 
 
 def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
     """Rail r of every node to the leaf of that rail in its unit: rail i -> leaf i where a leaf has one rail."""
-    per_leaf = layout.rails_per_leaf
     shape = pl.DataFrame(
         [
-            (u.number, u.leaves_per_rail, u.nodes_per_leaf, u.leaf_slot, u.fleet.rails, u.fleet.nic_form)
+            (
+                u.number, u.leaves_per_rail, u.nodes_per_leaf, u.rails_per_leaf, u.leaf_slot, u.fleet.rails,
+                u.fleet.nic_form,
+            )
             for u in layout.units
         ],
-        schema=["unit_number", "leaves_per_rail", "nodes_per_leaf", "leaf_slot", "rails", "nic_form"],
+        schema=["unit_number", "leaves_per_rail", "nodes_per_leaf", "shared", "leaf_slot", "rails", "nic_form"],
         orient="row",
-    )
+    )  # fmt: skip
     nodes = parts.nodes.select("device", "unit_number", "in_unit", "slice").join(
         shape, on="unit_number", maintain_order="left"
     )
-    nth, rail = pl.col("in_unit") // pl.col("nodes_per_leaf"), pl.col("rail")
+    nth, rail, shared = pl.col("in_unit") // pl.col("nodes_per_leaf"), pl.col("rail"), pl.col("shared")
     frame = _times(nodes, rail=max(u.fleet.rails for u in layout.units)).filter(rail < pl.col("rails"))
     frame = frame.with_columns(
-        in_unit=rail // per_leaf * pl.col("leaves_per_rail") + nth,
-        b_number=pl.col("in_unit") % pl.col("nodes_per_leaf") * per_leaf + rail % per_leaf,
+        in_unit=rail // shared * pl.col("leaves_per_rail") + nth,
+        b_number=pl.col("in_unit") % pl.col("nodes_per_leaf") * shared + rail % shared,
+        seat=pl.col("in_unit") % pl.col("nodes_per_leaf"),
         segment=pl.col("leaf_slot") + nth,
         a_device="device",
         **_on_node(pl.col("nic_form"), pl.format("rail{}", "rail"), rail + 1),

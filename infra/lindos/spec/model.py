@@ -11,7 +11,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lindos.catalogue.products import LENIENT, Kind
@@ -45,6 +45,12 @@ Volts = Annotated[int, Field(ge=100, le=1_000, description="Volts, line to line.
 Oversubscription = Annotated[
     float, Field(ge=0.25, le=64, description="Down capacity of a leaf by its up capacity; 1 does not block.")
 ]
+RailsPerLeaf = Annotated[
+    int | None,
+    BeforeValidator(lambda value: None if value == "auto" else value),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 8}, {"const": "auto"}], "default": "auto"}),
+]
+"""None for auto."""
 Day = Annotated[date, BeforeValidator(_day)]
 
 
@@ -175,7 +181,16 @@ class RdmaFabric(_Section):
     switch: Annotated[ProductName, Field(description="Product name of its switches.")]
     port_gbps: Gbps
     oversubscription: Oversubscription = 1
-    rails_per_leaf: Annotated[int, Field(ge=1, le=8, description="Rails that share a leaf.")] = 1
+    spine_oversubscription: Annotated[
+        float, Field(ge=0.25, le=64, description="Down capacity of a spine by its up capacity, where there are cores.")
+    ] = 1
+    tiers: Annotated[
+        int | None, Field(ge=1, le=3, description="Tiers of switches; left out, the fewest that reach.")
+    ] = None
+    rails_per_leaf: Annotated[
+        RailsPerLeaf,
+        Field(ge=1, le=8, description="Rails that share a leaf; auto (the default): as many as it has room for."),
+    ] = None
 
 
 class FrontendFabric(_Section):
