@@ -372,8 +372,8 @@ def _ratios(view: View) -> pl.DataFrame:
 def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broken]:
     """What hangs below a leaf, by what it has upwards, is at most the oversubscription that the site file states.
 
-    Above the leaves nothing is oversubscribed further: a spine has at least as much up as down. Ports that are kept
-    free for growth do not count until something hangs there.
+    A spine of the training fabric has at most the `spine_oversubscription` stated; others have as much up as down.
+    Ports that are kept free for growth do not count until something hangs there.
     Source: 1:1 east-west and 4:1 north-south in NVIDIA's reference architectures; here the site file decides.
     What to do: state what is really wanted, or take fewer endpoints a leaf.
     """
@@ -388,8 +388,13 @@ def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broke
         return
     asked_for = view.spec.fabrics
     stated = {"rdma": float(asked_for.rdma.oversubscription), "frontend": float(asked_for.frontend.oversubscription)}
-    asked = pl.when(pl.col("role") == "leaf").then(pl.col("fabric").replace_strict(stated, return_dtype=pl.Float64))
-    worse = ratios.with_columns(asked=asked.otherwise(1.0)).filter(pl.col("ratio") > pl.col("asked") + _SAME)
+    above = {"rdma": float(asked_for.rdma.spine_oversubscription)}
+    asked = (
+        pl.when(pl.col("role") == "leaf")
+        .then(pl.col("fabric").replace_strict(stated, return_dtype=pl.Float64))
+        .otherwise(pl.col("fabric").replace_strict(above, default=1.0, return_dtype=pl.Float64))
+    )
+    worse = ratios.with_columns(asked=asked).filter(pl.col("ratio") > pl.col("asked") + _SAME)
     worse = worse.sort("fabric", "role", "ratio", "device", descending=[False, False, True, False])
     for (fabric, role), group in worse.partition_by("fabric", "role", as_dict=True, maintain_order=True).items():
         top = group.row(0, named=True)
