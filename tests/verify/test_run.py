@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from fake_host import EXPECTED, HOST, FakeHost, healthy
 
+from lindos.drivers.access import Access
 from lindos.drivers.redfish_documents import Power, SystemState
 from lindos.drivers.ssh import Host
 from lindos.errors import DriverError
@@ -18,7 +19,6 @@ from lindos.finding import Finding, Severity
 from lindos.ledger import read_ledger
 from lindos.observation import Observation, read_observations
 from lindos.verify import asking, hosts, run, verify
-from lindos.verify.access import Access
 from lindos.verify.asking import Replies
 from lindos.verify.codes import CODES
 from lindos.verify.hosts import HostResult

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 from google.protobuf.empty_pb2 import Empty
 
+from lindos.drivers.access import SECRET, SETTINGS, Access
 from lindos.errors import DriverError
-from lindos.resources.access import Access
 from lindos.resources.computed import COMPUTED
 from lindos.resources.kinds import NotReadyError, World
 from lindos.resources.node import NODE
@@ -69,7 +69,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, engine_address: str = "") -> None:
         self._stop = threading.Event()
         self._engine: engine_pb2_grpc.EngineStub | None = None
-        self._access = Access({}, os.environ)
+        self._access = Access(os.environ)
         self._listen(engine_address)
 
     async def Handshake(
@@ -100,7 +100,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     async def Configure(
         self, request: provider_pb2.ConfigureRequest, context: Context
     ) -> provider_pb2.ConfigureResponse:
-        self._access = Access(plain(request.args), os.environ)
+        self._access = Access(os.environ, plain(request.args))
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     async def Check(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
@@ -233,14 +233,18 @@ def own_version() -> str:
 
 def package_schema() -> dict[str, Any]:
     """The Pulumi package schema of all kinds."""
+    settings = {
+        name: {"type": "string", "description": f"{doc} (else {variable})", "secret": name in SECRET}
+        for name, (variable, doc) in SETTINGS.items()
+    }
     return {
         "name": "lindos",
         "displayName": "Lindos",
         "description": "Nodes and switches of an AI training cluster, and what its site is made of.",
         "version": own_version(),
         "meta": {"moduleFormat": "(.*)"},
-        "config": {"variables": Access.schema()},
-        "provider": {"inputProperties": Access.schema()},
+        "config": {"variables": settings},
+        "provider": {"inputProperties": settings},
         "resources": {token: kind.schema() for token, kind in KINDS.items()},
     }
 

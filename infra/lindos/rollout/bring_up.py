@@ -15,6 +15,7 @@ import polars as pl
 
 from lindos.check import check
 from lindos.drivers import runner, ssh
+from lindos.drivers.access import Access
 from lindos.drivers.runner import Retry
 from lindos.errors import DriverError, InfeasibleError, Problem
 from lindos.finding import Severity
@@ -23,7 +24,6 @@ from lindos.rollout.build import build
 from lindos.rollout.converge import converge
 from lindos.rollout.stacks import drive
 from lindos.verify import verify
-from lindos.verify.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

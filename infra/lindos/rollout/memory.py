@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from lindos.drivers import runner, ssh
-from lindos.verify.access import Access
+from lindos.drivers.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,9 +11,9 @@ from lindos.verify.hosts import HostResult, check_host, probe_host, read_neighbo
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lindos.drivers.access import Access
     from lindos.drivers.redfish_documents import SystemState
     from lindos.errors import DriverError
-    from lindos.verify.access import Access
     from lindos.verify.hosts import Neighbour
     from lindos.verify.site import Site
     from lindos.verify.zipapp import Zipapp

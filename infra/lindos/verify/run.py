@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lindos.drivers.access import Access
 from lindos.finding import Finding, Severity
 from lindos.ledger import read_findings
 from lindos.observation import Observation, read_observations, write_observations
-from lindos.verify.access import Access
 from lindos.verify.asking import ask, probe
 from lindos.verify.bmcs import judge_bmc, judge_silence
 from lindos.verify.cabling import HEARD, cabling

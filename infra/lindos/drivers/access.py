@@ -1,8 +1,9 @@
-"""Provider configuration and environment -> how to log in to BMCs and switches; no resource holds it."""
+"""Environment, and what a stack configures -> how to log in to hosts, switches and BMCs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,23 @@ SETTINGS = {
 """Name in the stack's configuration -> environment variable and meaning. What the stack says comes first."""
 
 SECRET = {"bmc_password"}
+"""Settings that nobody may read back."""
 
 
 @dataclass(frozen=True)
 class Access:
     """Credentials by reference to where they come from; asked for when a device is met, not before."""
 
-    config: Mapping[str, Any]
     environment: Mapping[str, str]
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls) -> Access:
+        return cls(dict(os.environ))
+
+    @property
+    def knows_bmcs(self) -> bool:
+        return bool(self._get("bmc_user") and self._get("bmc_password"))
 
     def bmc(self, device: str, address: str) -> Bmc:
         """Device and address of its BMC -> where and how to log in."""
@@ -60,14 +70,6 @@ class Access:
             key=Path(key) if key else None,
             host_keys=HostKeys(Path(known) if known else None),
         )
-
-    @staticmethod
-    def schema() -> dict[str, Any]:
-        """The settings as entries of a Pulumi package schema."""
-        return {
-            name: {"type": "string", "description": f"{doc} (else {variable})", "secret": name in SECRET}
-            for name, (variable, doc) in SETTINGS.items()
-        }
 
     def _get(self, name: str) -> str:
         given = self.config.get(name)
