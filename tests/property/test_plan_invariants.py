@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, given, reject, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from ruamel.yaml import YAML
 
 from lindos.catalogue import load_catalogue
 from lindos.check import check
+from lindos.check.view import View
 from lindos.errors import InfeasibleError
 from lindos.finding import Severity
 from lindos.plan import Plan, design, design_site
@@ -78,6 +80,8 @@ def fleet(draw: st.DrawFn, number: int, shape: Shape) -> tuple[dict[str, Any], l
     gpus = rails * draw(st.integers(1, 2))
     per_rack, racks = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     liquid, watts = draw(st.booleans()), draw(st.integers(500, 12_000))
+    if draw(st.booleans()):
+        return draw(trays(number, shape, rails, gpus, per_rack, racks))
     node = assumed(
         f"node_{number}", "node", vendor=draw(st.sampled_from(["dell", "supermicro"])), u_height=draw(st.integers(1, 8)),
         power_w_max=watts, power_w_typical=watts // 2, psu=draw(supplies(shape.feeds, watts)), gpus=gpus, gpu="h100_sxm",
@@ -101,6 +105,58 @@ def fleet(draw: st.DrawFn, number: int, shape: Shape) -> tuple[dict[str, Any], l
 
 
 @st.composite
+def trays(
+    draw: st.DrawFn, number: int, shape: Shape, rails: int, gpus: int, per_rack: int, racks: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A fleet of racks whose nodes have no power supplies: shelves feed a busbar, NVSwitch trays join them, and CDUs
+    stand in the row.
+    """
+    watts, joined, liquid = draw(st.integers(500, 8_000)), draw(st.integers(0, 3)), draw(st.booleans())
+    warm = {"cooling": "dlc", "liquid_fraction": 0.9} if liquid else {"cooling": "air"}
+    node = assumed(
+        f"node_{number}", "node", vendor="none", u_height=draw(st.integers(1, 2)), power_w_max=watts,
+        power_w_typical=watts // 2, gpus=gpus, gpu="gb200_gpu", nics_ew={"count": rails, "gbps": 400, "cage": "QSFP112"},
+        nics_ns={"count": draw(st.integers(0, 2)), "gbps": 400, "cage": "QSFP112"}, host_mgmt_ports=1, bmc_ports=1, **warm,
+    )  # fmt: skip
+    shelves, psus = draw(st.integers(max(2, shape.feeds), 6)), draw(st.integers(1, 4))
+    left = shelves - -(-shelves // shape.feeds) or shelves
+    carried = per_rack * watts + joined * 500
+    shelf = assumed(
+        f"shelf_{number}", "shelf", vendor="none", u_height=1,
+        psu={"count": psus, "rating_w": -(-carried // (left * psus)) + 1},
+    )  # fmt: skip
+    facts = {
+        "nodes": per_rack,
+        "shelf": f"shelf_{number}",
+        "shelves": shelves,
+        "u": {"nodes_below": draw(st.integers(0, per_rack))},
+    }
+    products = [node, shelf]
+    if joined:
+        facts |= {"nvswitch": f"nvsw_{number}", "nvswitch_trays": joined}
+        products.append(
+            assumed(
+                f"nvsw_{number}",
+                "nvswitch",
+                vendor="none",
+                u_height=1,
+                power_w_max=500,
+                power_w_typical=300,
+                bmc_ports=1,
+                **warm,
+            )
+        )
+    if liquid:
+        facts |= {"cdu": "row_cdu"}
+    nodes = per_rack * draw(st.integers(1, 3 * racks)) if joined else draw(st.integers(1, 3 * per_rack * racks))
+    said = {
+        "name": f"f{number}", "node": f"node_{number}", "rack": f"rack_{number}", "gpus": nodes * gpus,
+        "unit": {"racks": racks}, "rails": rails,
+    }  # fmt: skip
+    return said, [*products, assumed(f"rack_{number}", "rack", **facts)]
+
+
+@st.composite
 def sites(draw: st.DrawFn) -> dict[str, Any]:
     """A site file as data, generous with floor and power so that most of them can be built."""
     shape = Shape(draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 4])))
@@ -112,6 +168,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         draw(switch("front_switch", shape.feeds, 8)),
         draw(switch("above_switch", shape.feeds, 32, speed=100)),
         assumed("cdu", "cdu", vendor="none", u_height=draw(st.integers(1, 4)), power_w_max=3000, cooling_kw=100, psu=draw(supplies(shape.feeds, 3000))),
+        assumed("row_cdu", "cdu", placement="row", vendor="none", u_height=40, power_w_max=3000, cooling_kw=draw(st.integers(30, 200)), psu=draw(supplies(shape.feeds, 3000))),
         assumed("control", "service", vendor="none", u_height=1, power_w_max=500, power_w_typical=200, psu=draw(supplies(shape.feeds, 500))),
     ]  # fmt: skip
     access = {
@@ -168,6 +225,25 @@ def test_a_design_breaks_no_rule(site: dict[str, Any]) -> None:
     assert unknown <= ({"POWER-003", "POWER-004"} if len(spec.power.feeds) == 1 else set())
 
 
+@random_sites
+@given(sites())
+def test_every_device_has_power_and_every_watt_comes_by_a_cord(site: dict[str, Any]) -> None:
+    """With all feeds on, and after the loss of any one, what the rack PDUs carry is what everything draws."""
+    _, plan = built(site)
+    drawn = plan.loads["nameplate_w"].sum()
+    carried = View(plan).carried.filter(kind="rack_pdu").group_by("lost").agg(pl.col("load_w").sum())
+    assert {None, *View(plan).feeds} >= set(carried["lost"])
+    assert carried.filter(pl.col("load_w").sub(drawn).abs() > 1).is_empty()
+    assert len(carried) == (1 if len(View(plan).feeds) == 1 else 1 + len(View(plan).feeds))
+    cooled = plan.cooling_edges.join(plan.loads, on="device")["liquid_w"].sum()
+    assert cooled == plan.loads["liquid_w"].sum()
+    sides = plan.power_connections.group_by("device", maintain_order=True).agg(
+        pl.col("feed").n_unique(), pl.col("pdu").n_unique()
+    )
+    shelves = sides.join(plan.devices.filter(kind="shelf"), on="device", how="semi")
+    assert shelves.filter((pl.col("feed") != 1) | (pl.col("pdu") != 1)).is_empty()
+
+
 STANDS = {
     "devices": [
         "device",
@@ -188,7 +264,7 @@ STANDS = {
     "gpus": ["gpu", "device", "index", "rail"],
     "ports": ["device", "port", "cage", "lane_group", "lane_groups", "form", "rate_gbps", "fabric"],
     "links": ["link", "fabric", "tier", "rail", "a_device", "a_port", "b_device", "b_port", "rate_gbps", "cable"],
-    "cables": ["cable", "fabric", "route_mm", "length_mm", "medium", "part", "a_part", "b_part", "a_label", "b_label"],
+    "cables": ["cable", "fabric", "route_mm", "length_mm"],
     "addresses": ["device", "port", "purpose", "address", "prefix_len", "gateway"],
     "asns": ["device", "asn"],
     "power_connections": ["device", "psu", "pdu", "feed"],
@@ -202,35 +278,17 @@ def whole_units(fleet: dict[str, Any], products: dict[str, dict[str, Any]]) -> i
     return -(-fleet["gpus"] // unit) * unit
 
 
-@st.composite
-def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it."""
-    site = draw(sites())
-    fleets = site["compute"]["fleets"]
-    rails_per_leaf = site["fabrics"]["rdma"]["rails_per_leaf"]
-    more, products = draw(fleet(len(fleets), Shape(len(site["power"]["feeds"]), rails_per_leaf)))
-    # Room is kept in units like those of the first fleet; others may take more of it, but no more ports a node.
-    facts = {p["product"]: p["facts"] for p in site["assumptions"]}
-    products[0]["facts"]["nics_ns"]["count"] = draw(st.integers(0, facts[fleets[0]["node"]]["nics_ns"]["count"]))
-    room = 3 * sum(f["gpus"] for f in [*fleets, more])
-    before = site | {"grows_to": draw(st.integers(room, 2 * room))}
-    halls = [{"name": "annex", "rows": 40, "racks_per_row": 20}] if draw(st.booleans()) else []
-    after = before | {
-        "compute": site["compute"] | {"fleets": [*fleets, more]},
-        "assumptions": [*site["assumptions"], *products],
-        "halls": [*site["halls"], *halls],
-    }
-    return before, after
-
-
 @random_sites
-@given(growing_sites())
-def test_growth_within_what_was_declared_changes_nothing_that_stands(
-    growing: tuple[dict[str, Any], dict[str, Any]],
-) -> None:
-    before, after = growing
+@given(sites(), st.integers(1, 12))
+def test_growth_within_what_was_declared_changes_nothing_that_stands(site: dict[str, Any], nodes: int) -> None:
+    fleets = site["compute"]["fleets"]
+    products = {p["product"]: p["facts"] for p in site["assumptions"]}
+    more = fleets[-1] | {"name": "more", "gpus": nodes * products[fleets[-1]["node"]]["gpus"]}
+    # Room is kept in whole units: a fleet that ends within a unit takes all of it.
+    before = site | {"grows_to": sum(whole_units(f, products) for f in [*fleets, more])}
+    grown = before | {"compute": site["compute"] | {"fleets": [*fleets, more]}}
     _, old = built(before)
-    _, new = built(after)
+    _, new = built(grown)
     assert changed(old, new) == {}
 
 

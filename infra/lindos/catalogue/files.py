@@ -30,6 +30,8 @@ FOLDERS: dict[Kind, str] = {
     "cpu": "cpus",
     "node": "nodes",
     "rack": "racks",
+    "nvswitch": "nvswitches",
+    "shelf": "shelves",
     "switch": "switches",
     "cdu": "cdus",
     "storage": "storage",

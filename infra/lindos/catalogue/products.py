@@ -11,7 +11,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Kind = Literal["gpu", "cpu", "node", "rack", "switch", "cdu", "storage", "service", "source", "optic", "copper"]
+Kind = Literal[
+    "gpu",
+    "cpu",
+    "node",
+    "rack",
+    "nvswitch",
+    "shelf",
+    "switch",
+    "cdu",
+    "storage",
+    "service",
+    "source",
+    "optic",
+    "copper",
+]
 
 Watts = Annotated[float, Field(gt=0, le=1_000_000)]
 Kilograms = Annotated[float, Field(gt=0, le=20_000)]
@@ -106,19 +120,16 @@ class Rj45(_Facts):
 
 
 class RackUnits(_Facts):
-    """Heights in a rack: of all its nodes, of the CDU, and the gap (manifold, blank) above each node."""
+    """Heights in a rack: of all its nodes, of the CDU, and the gap (manifold, blank) above each node.
+
+    `nodes_below` is how many nodes stand below the NVSwitch trays.
+    """
 
     height: Units | None = None
     nodes: Units | None = None
     cdu: Count | None = None
     gap: Count | None = None
-
-
-class PowerShelves(_Facts):
-    count: Count
-    psus_each: Count
-    psu_w: Watts
-    shelf_w: Watts
+    nodes_below: Count | None = None
 
 
 class Gpu(_Facts):
@@ -150,6 +161,7 @@ class Node(_Facts):
     power_w_typical: Watts | None = None
     power_w_intensive: Watts | None = None
     power_w_idle: Watts | None = None
+    power_w_min: Watts | None = None
     psu: Psu | None = None
     gpus: Annotated[int, Field(ge=1, le=256)] | None = None
     gpu: Name | None = None
@@ -169,7 +181,11 @@ class Node(_Facts):
 
 
 class Rack(_Facts):
-    """A rack as it is delivered, with its nodes and what cools them."""
+    """A rack as it is delivered, with its nodes, what powers and what cools them.
+
+    Where it has power shelves, they feed a busbar, and its nodes have no power supply of their own. Where it has
+    NVSwitch trays, all its GPUs are one NVLink domain. `cdus` of a CDU that stands in the rack are those of a rack.
+    """
 
     node: Name | None = None
     cdu: Name | None = None
@@ -177,17 +193,41 @@ class Rack(_Facts):
     nodes: Annotated[int, Field(ge=1, le=256)] | None = None
     gpus: Count | None = None
     cpus: Count | None = None
-    compute_trays: Count | None = None
+    nvswitch: Name | None = None
     nvswitch_trays: Count | None = None
+    shelf: Name | None = None
+    shelves: Count | None = None
     u: RackUnits | None = None
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
-    power_shelves: PowerShelves | None = None
     weight_kg: Kilograms | None = None
-    tray_power_w_min: Watts | None = None
-    tray_power_w_max: Watts | None = None
     ew_nics: Nics | None = None
     cooling: Literal["air", "dlc", "dlc_rdhx", "dlc_hybrid"] | None = None
+
+
+class NvSwitch(_Facts):
+    """A tray of NVSwitches: it joins the GPUs of a rack to one NVLink domain and draws from the rack's busbar."""
+
+    vendor: Name | None = None
+    u_height: Units | None = None
+    weight_kg: Kilograms | None = None
+    power_w_max: Watts | None = None
+    power_w_typical: Watts | None = None
+    asics: Count | None = None
+    mgmt_ports: Count | None = None
+    bmc_ports: Count | None = None
+    cooling: Literal["air", "dlc"] | None = None
+    liquid_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Shelf(_Facts):
+    """A power shelf: power supplies of one input that feed the busbar of a rack."""
+
+    vendor: Name | None = None
+    u_height: Units | None = None
+    weight_kg: Kilograms | None = None
+    psu: Psu | None = None
+    mgmt_ports: Count | None = None
 
 
 class Switch(_Facts):
@@ -218,8 +258,9 @@ class Switch(_Facts):
 
 
 class Cdu(_Facts):
-    """A coolant distribution unit."""
+    """A coolant distribution unit. In a `rack` it takes rack units; in a `row` it takes positions of its own there."""
 
+    placement: Literal["rack", "row"] | None = None
     vendor: Name | None = None
     u_height: Units | None = None
     power_w_max: Watts | None = None
@@ -287,13 +328,17 @@ class Copper(_Facts):
     power_w: Watts | None = None
 
 
-Product = Gpu | Cpu | Node | Rack | Switch | Cdu | StorageNode | ServiceNode | Source | Optic | Copper
+Product = (
+    Gpu | Cpu | Node | Rack | NvSwitch | Shelf | Switch | Cdu | StorageNode | ServiceNode | Source | Optic | Copper
+)
 
 KINDS: dict[Kind, type[Product]] = {
     "gpu": Gpu,
     "cpu": Cpu,
     "node": Node,
     "rack": Rack,
+    "nvswitch": NvSwitch,
+    "shelf": Shelf,
     "switch": Switch,
     "cdu": Cdu,
     "storage": StorageNode,
@@ -305,6 +350,6 @@ KINDS: dict[Kind, type[Product]] = {
 
 REFERENCES: dict[Kind, dict[str, Kind]] = {
     "node": {"gpu": "gpu"},
-    "rack": {"node": "node", "cdu": "cdu"},
+    "rack": {"node": "node", "cdu": "cdu", "nvswitch": "nvswitch", "shelf": "shelf"},
 }
 """Facts that are the name of another product: kind -> fact -> kind of what it names."""

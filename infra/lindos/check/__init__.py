@@ -51,6 +51,8 @@ RULES: tuple[Rule, ...] = (
     Rule("POWER-007", power.boards_and_transformers_carry_a_hall_when_a_feed_is_lost),
     Rule("POWER-008", power.every_cord_leads_back_to_a_source),
     Rule("POWER-009", power.sources_carry_the_nameplate_load),
+    Rule("POWER-010", power.every_device_has_power),
+    Rule("POWER-011", power.a_rack_draws_no_more_than_it_and_its_place_are_built_for),
     Rule("COOL-001", cooling.liquid_heat_is_a_part_of_the_draw),
     Rule("COOL-002", cooling.every_device_with_liquid_heat_has_one_cdu),
     Rule("COOL-003", cooling.a_cdu_takes_the_heat_of_its_devices),
@@ -58,9 +60,11 @@ RULES: tuple[Rule, ...] = (
     Rule("FLOOR-002", floor.every_device_fits_into_its_rack),
     Rule("FLOOR-003", floor.a_position_holds_one_rack),
     Rule("FLOOR-004", floor.every_rack_stands_in_the_grid_of_its_hall),
+    Rule("FLOOR-005", floor.a_rack_is_no_heavier_than_the_floor_carries),
     Rule("SLICE-001", slices.every_device_is_in_exactly_one_slice),
     Rule("SLICE-002", slices.a_slice_counts_what_it_holds),
     Rule("SLICE-003", slices.every_unit_has_complete_rails),
+    Rule("SLICE-004", slices.an_nvlink_domain_is_one_rack_of_one_unit),
 )
 """Every design rule with its code, by topic."""
 

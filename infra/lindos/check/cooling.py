@@ -31,9 +31,10 @@ def liquid_heat_is_a_part_of_the_draw(view: View) -> Iterator[Broken]:
 
 
 def every_device_with_liquid_heat_has_one_cdu(view: View) -> Iterator[Broken]:
-    """A device that is cooled by liquid hangs on exactly one CDU, in its own rack where the rack has one.
+    """A device that is cooled by liquid hangs on exactly one CDU, in its own rack where that has one, else in its unit.
 
-    Source: the Colossus rack as seen in public: one CDU at the bottom of a rack of eight nodes.
+    Source: the Colossus rack as seen in public: one CDU at the bottom of a rack of eight nodes; CDUs in the row for
+    racks of more than 100 kW.
     What to do: give the rack its `cdu`.
     """
     hint = "give the rack of these nodes a CDU: assumptions: - {product: RACK, facts: {cdu: ..., cdus: 1}, reason: ...}"
@@ -60,17 +61,33 @@ def every_device_with_liquid_heat_has_one_cdu(view: View) -> Iterator[Broken]:
         pl.format("hangs on {}, which is not in the plan", "cooling_node"),
         hint,
     )
-    racks = view.plan.devices.select("device", "rack")
+    racks = view.plan.devices.select("device", "rack", "unit")
     own = view.plan.cooling_nodes.select("rack").unique()
     far = view.plan.cooling_edges.join(
         view.plan.cooling_nodes.select("cooling_node", cdu_rack="rack"), on="cooling_node"
     )
-    far = far.join(racks, on="device").join(own, on="rack", how="semi").filter(pl.col("rack") != pl.col("cdu_rack"))
+    far = far.join(racks, on="device")
+    abroad = far.join(racks.select(cooling_node="device", cdu_unit="unit"), on="cooling_node").filter(
+        pl.col("unit").ne_missing(pl.col("cdu_unit"))
+    )
+    far = far.join(own, on="rack", how="semi").filter(pl.col("rack") != pl.col("cdu_rack"))
     yield broken(
         "devices on the CDU of another rack",
         far,
         "device",
         pl.format("stands in {}, which has a CDU, and hangs on {} in {}", "rack", "cooling_node", "cdu_rack"),
+        hint,
+    )
+    yield broken(
+        "devices on the CDU of another unit",
+        abroad,
+        "device",
+        pl.format(
+            "belongs to unit {} and hangs on {} of unit {}",
+            pl.col("unit").fill_null("none"),
+            "cooling_node",
+            pl.col("cdu_unit").fill_null("none"),
+        ),
         hint,
     )
 

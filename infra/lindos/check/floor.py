@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lindos.check.rule import Broken, broken
+from lindos.check.rule import Broken, broken, cases, not_evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,4 +114,31 @@ def every_rack_stands_in_the_grid_of_its_hall(view: View) -> Iterator[Broken]:
             pl.col("racks_per_row").cast(pl.String).fill_null("no"),
         ),
         "halls: more rows or racks_per_row",
+    )
+
+
+def a_rack_is_no_heavier_than_the_floor_carries(view: View) -> Iterator[Broken]:
+    """A rack weighs no more than a position of its hall carries; where the hall states no limit, none is held.
+
+    This is about racks that are delivered with their nodes: what network racks weigh depends on what is in them.
+    Source: weight_kg of the rack in the catalogue; rack_kg of the hall in the site file.
+    What to do: a stronger floor, or spread the racks.
+    """
+    halls = view.plan.halls.select("hall", "rack_kg")
+    frame = view.plan.racks.filter(pl.col("product").is_not_null()).join(halls, on="hall", how="left")
+    frame = frame.filter(pl.col("rack_kg").is_not_null())
+    unknown = frame.filter(pl.col("weight_kg").is_null()).group_by("product").len()
+    yield not_evaluated(
+        "racks of unknown weight",
+        cases(
+            unknown, "product", pl.format("its weight is not known, {} of them stand on a floor with a limit", "len")
+        ),
+        "give it in the site file: assumptions: - {product: RACK, facts: {weight_kg: ...}, reason: ...}",
+    )
+    yield broken(
+        "racks that are too heavy for the floor",
+        frame.filter(pl.col("weight_kg") > pl.col("rack_kg")),
+        "rack",
+        pl.format("weighs {} kg, a position of hall {} carries {} kg", "weight_kg", "hall", "rack_kg"),
+        "halls: more rack_kg, or lighter racks here",
     )

@@ -8,6 +8,7 @@ import polars as pl
 
 from lindos.check.rule import Broken, broken, cases, not_evaluated, one
 from lindos.finding import Severity
+from lindos.plan.feed import banks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,18 +26,23 @@ def _kw(watts: pl.Expr) -> pl.Expr:
 
 
 def _spread(view: View) -> pl.DataFrame:
-    """Devices with cords: product, role, cords, and how many of them hang on each feed at least and at most (0 where
-    a feed of the site has none).
+    """Banks, each a device with its own supplies or a busbar: device (the busbar's name), kind, what is shared out,
+    cords, and how many of them hang on each feed at least and at most (0 where a feed of the site has none).
+
+    The inputs of a busbar are its power shelves; all supplies of a shelf hang on one.
     """
-    each = view.cords.group_by("device", "feed").agg(n=pl.len())
-    frame = each.group_by("device").agg(
+    inputs = pl.when(pl.col("busbar").first().is_null()).then(pl.len()).otherwise(pl.col("device").n_unique())
+    each = view.cords.group_by("bank", "busbar", "feed").agg(n=inputs)
+    frame = each.group_by("bank", "busbar").agg(
         cords=pl.col("n").sum(),
         on=pl.col("feed").sort().str.join(", "),
         feeds=pl.len(),
         low=pl.col("n").min(),
         high=pl.col("n").max(),
     )
-    return frame.join(view.plan.devices.select("device", "product", "kind"), on="device")
+    what = pl.when(pl.col("busbar").is_null()).then(pl.lit("power supplies")).otherwise(pl.lit("power shelves"))
+    frame = frame.with_columns(what=what).rename({"bank": "device"})
+    return frame.join(view.plan.devices.select("device", "kind"), on="device", how="left")
 
 
 def every_power_supply_has_one_cord(view: View) -> Iterator[Broken]:
@@ -81,10 +87,42 @@ def every_power_supply_has_one_cord(view: View) -> Iterator[Broken]:
     )
 
 
+def every_device_has_power(view: View) -> Iterator[Broken]:
+    """A device has power supplies of its own, or it hangs on the busbar of its own rack, which power shelves feed.
+
+    Source: trays of an NVL72 rack have no supplies; the shelves of the rack feed them over its busbar.
+    What to do: give the rack its power shelves, or the device its power supplies.
+    """
+    loads = view.plan.loads.join(view.plan.devices.select("device", "kind", "rack"), on="device", how="left")
+    fed = loads.filter(pl.col("kind") == "shelf", pl.col("psus") > 0).select("busbar").unique()
+    bare = loads.filter(pl.col("psus") == 0)
+    hint = "give the rack `shelf` and `shelves`, or the device its `psu` (assumptions: facts)"
+    dark = bare.join(fed, on="busbar", how="anti", nulls_equal=False)
+    yield broken(
+        "devices that nothing powers",
+        dark,
+        "device",
+        pl.format(
+            "has no power supply, and no power shelf feeds {}",
+            pl.when(pl.col("busbar").is_null()).then(pl.lit("it")).otherwise(pl.format("busbar {}", "busbar")),
+        ),
+        hint,
+    )
+    astray = loads.filter(pl.col("busbar").is_not_null() & (pl.col("busbar") != pl.col("rack")))
+    yield broken(
+        "devices on the busbar of another rack",
+        astray,
+        "device",
+        pl.format("stands in {} and hangs on busbar {}", "rack", "busbar"),
+        hint,
+    )
+
+
 def power_supplies_of_a_device_spread_over_the_feeds(view: View) -> Iterator[Broken]:
     """The power supplies of a device are shared out over the feeds as evenly as their number allows.
 
-    PSU redundancy is not feed redundancy: supplies that hang on one feed go down together.
+    PSU redundancy is not feed redundancy: supplies that hang on one feed go down together. The power shelves of a
+    busbar are shared out in the same way, each with all its supplies.
     Source: arithmetic of redundancy: what hangs on one feed is lost with it.
     What to do: spread the cords; a device with one supply hangs on one feed, whatever is done.
     """
@@ -100,10 +138,11 @@ def power_supplies_of_a_device_spread_over_the_feeds(view: View) -> Iterator[Bro
         bunched,
         "device",
         pl.format(
-            f"{{}} of {feeds} feeds ({{}}) have its {{}} power supplies, one of them {{}}",
+            f"{{}} of {feeds} feeds ({{}}) have its {{}} {{}}, one of them {{}}",
             "feeds",
             "on",
             "cords",
+            "what",
             "high",
         ),
         "share the supplies out over all feeds",
@@ -144,7 +183,8 @@ def a_device_survives_the_loss_of_any_feed(view: View) -> Iterator[Broken]:
 
     They carry it when as many are left as the maker says are needed. Where their ratings together stay below the
     nameplate all the same, the device runs on throttled: an XE9680 on three of six supplies clamps its GPUs to a
-    quarter of their clocks. Where neither number nor rating is known, this is not evaluated.
+    quarter of their clocks. Where neither number nor rating is known, this is not evaluated. What hangs on one busbar
+    is carried by all its power shelves together.
     Source: a DGX H100 (six of 3.3 kW, 4+2, user guide) on two feeds keeps three: 9.9 kW of 10.2 kW.
     What to do: three feeds, more or larger supplies, or accept that the loss of a feed stops these devices.
     """
@@ -185,12 +225,22 @@ def a_device_survives_the_loss_of_any_feed(view: View) -> Iterator[Broken]:
 
 
 def _left(view: View) -> pl.DataFrame:
-    """Devices in their worst case: the feed lost that takes most power supplies, how many are left, their watts."""
-    alive = view.cords.group_by("device", "feed").agg(lost=pl.len())
-    worst = alive.sort("lost", "feed", descending=[True, False]).unique("device", keep="first", maintain_order=True)
-    frame = view.plan.loads.join(worst, on="device").join(view.plan.devices.select("device", "product"), on="device")
-    frame = frame.with_columns(left=pl.col("psus").cast(pl.Int64) - pl.col("lost").cast(pl.Int64))
-    return frame.with_columns(left_w=pl.col("left") * pl.col("psu_rating_w"))
+    """Devices and busbars in their worst case: the feed lost that takes most power supplies, how many are left, their
+    watts; `psus_needed` of a busbar is not known, its watts decide.
+    """
+    of = pl.when(pl.col("psu_rating_w").null_count() == 0).then(pl.col("psu_rating_w").sum())
+    cords = view.cords.with_columns(pl.when(pl.col("busbar").is_null()).then("psus_needed").alias("psus_needed"))
+    alive = cords.group_by("bank", "feed").agg(
+        pl.col("device", "psus_needed", "bank_nameplate_w").first(), lost=pl.len().cast(pl.Int64), lost_w=of
+    )
+    worst = alive.sort("lost", "feed", descending=[True, False]).unique("bank", keep="first", maintain_order=True)
+    loads = view.plan.loads.join(banks(view.plan.loads), on="device")
+    each = pl.col("psus").cast(pl.Int64)
+    have = loads.group_by("bank").agg(psus=each.sum(), all_w=(each * pl.col("psu_rating_w")).sum())
+    frame = worst.join(have, on="bank").join(view.plan.devices.select("device", "product"), on="device")
+    frame = frame.with_columns(left=pl.col("psus") - pl.col("lost"), left_w=pl.col("all_w") - pl.col("lost_w"))
+    rating = pl.when(pl.col("lost_w").is_not_null()).then(1).alias("psu_rating_w")
+    return frame.with_columns(rating, device="bank", nameplate_w="bank_nameplate_w")
 
 
 def _overloaded(view: View, kinds: list[str], what: str, hint: str) -> Iterator[Broken]:
@@ -222,6 +272,43 @@ def a_rack_pdu_carries_its_rack_when_a_feed_is_lost(view: View) -> Iterator[Brok
     """
     yield from _overloaded(
         view, ["rack_pdu"], "rack PDUs over what they may carry", "power: chain: rack_pdu: more amps, or more per_feed"
+    )
+
+
+def a_rack_draws_no_more_than_it_and_its_place_are_built_for(view: View) -> Iterator[Broken]:
+    """A rack draws no more than its product is rated for, and no more than power and cooling of its position allow.
+
+    The rating of a rack covers what it is delivered with: nodes, NVSwitch trays, CDUs. A position has to carry all
+    that stands on it, out-of-band switches and network racks included; where the hall states no limit, none is held.
+    Source: power_w_max of the rack in the catalogue; rack_kw of the hall in the site file.
+    What to do: fewer nodes a rack, or a hall that is built for such racks.
+    """
+    drawn = view.plan.devices.select("device", "kind", "rack").join(
+        view.plan.loads.select("device", "nameplate_w"), on="device"
+    )
+    own = ~pl.col("kind").is_in(["switch", "service"])
+    sums = drawn.group_by("rack").agg(all_w=pl.col("nameplate_w").sum(), own_w=pl.col("nameplate_w").filter(own).sum())
+    frame = view.plan.racks.join(sums, on="rack").join(
+        view.plan.halls.select("hall", place_w="rack_w"), on="hall", how="left"
+    )
+    yield broken(
+        "racks that draw more than their product is rated for",
+        frame.filter(pl.col("own_w") > pl.col("rated_w")),
+        "rack",
+        pl.format("draws {} kW, {} is rated for {} kW", _kw(pl.col("own_w")), "product", _kw(pl.col("rated_w"))),
+        "fewer nodes a rack, or the figures of node and rack do not belong together",
+    )
+    yield broken(
+        "racks that draw more than their position is built for",
+        frame.filter(pl.col("all_w") > pl.col("place_w")),
+        "rack",
+        pl.format(
+            "draws {} kW, a position of hall {} is built for {} kW",
+            _kw(pl.col("all_w")),
+            "hall",
+            _kw(pl.col("place_w")),
+        ),
+        "halls: more rack_kw, or lighter racks here",
     )
 
 

@@ -102,3 +102,45 @@ def every_unit_has_complete_rails(view: View) -> Iterator[Broken]:
         pl.format("says {} nodes with {} GPUs, has {} with {}", "nodes", "gpus", "n", "g"),
         hint,
     )
+
+
+def an_nvlink_domain_is_one_rack_of_one_unit(view: View) -> Iterator[Broken]:
+    """The nodes of one NVLink domain stand in one rack and belong to one unit, and NVSwitch trays join them there.
+
+    NVLink ends at the rack, and a scheduler gives out units; a domain that two units share would be torn between jobs.
+    A node whose GPUs are joined inside it is a domain of its own.
+    Source: NVL72 racks: 18 trays and 9 NVSwitch trays are one domain of 72 GPUs.
+    What to do: make a unit of whole racks; report a domain that spans racks.
+    """
+    hint = "a domain is a node, or a rack with NVSwitch trays; a unit holds whole domains"
+    nodes = view.plan.devices.filter(pl.col("kind") == "node").with_columns(domain="nvlink_domain")
+    none = nodes.filter(pl.col("domain").is_null())
+    yield broken("nodes of no NVLink domain", none, "device", pl.lit("belongs to no NVLink domain"), hint)
+    frame = (
+        nodes.drop_nulls("domain")
+        .group_by("domain")
+        .agg(
+            nodes=pl.len(),
+            racks=pl.col("rack").n_unique(),
+            units=pl.col("unit").n_unique(),
+            who=pl.col("unit").unique().sort().str.join(", "),
+            rack=pl.col("rack").first(),
+        )
+    )
+    torn = frame.filter((pl.col("racks") > 1) | (pl.col("units") > 1))
+    yield broken(
+        "NVLink domains over several racks or units",
+        torn,
+        "domain",
+        pl.format("its {} nodes stand in {} racks of units {}", "nodes", "racks", "who"),
+        hint,
+    )
+    trays = view.plan.devices.filter(pl.col("kind") == "nvswitch").select(domain="nvlink_domain").unique()
+    bare = frame.filter(pl.col("nodes") > 1).join(trays, on="domain", how="anti")
+    yield broken(
+        "NVLink domains of several nodes without NVSwitch trays",
+        bare,
+        "domain",
+        pl.format("no NVSwitch tray joins its {} nodes", "nodes"),
+        hint,
+    )

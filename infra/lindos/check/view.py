@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.catalogue import Catalogue, load_catalogue
+from lindos.plan.feed import banks
 from lindos.spec.load import assumed_products
 
 if TYPE_CHECKING:
@@ -177,9 +178,11 @@ class View:
 
     @cached_property
     def cords(self) -> pl.DataFrame:
-        """Every cord with what its device draws: device, psu, pdu, feed, nameplate_w, psus, psu_rating_w, ..."""
+        """Every cord with what its device draws: device, psu, pdu, feed, nameplate_w, psus, psu_rating_w, busbar, ...
+        and its bank: what hangs on the same supplies, with their sum of watts.
+        """
         cords = self.plan.power_connections.drop("slice")
-        draws = self.plan.loads.drop("typical_w", "liquid_w")
+        draws = self.plan.loads.drop("typical_w", "liquid_w").join(banks(self.plan.loads), on="device", how="left")
         return cords.join(draws, on="device", how="left", maintain_order="left")
 
     @cached_property
@@ -187,7 +190,8 @@ class View:
         """Every part of the power train between sources and devices with its load, when all is well and after the
         loss of each feed: power_node, kind, feed, capacity_w, lost (null: none), load_w.
 
-        A device shares its nameplate among the supplies that are left; without any it draws nothing.
+        A device shares its nameplate among the supplies that are left, and so does what hangs on one busbar; without
+        any it draws nothing.
         """
         nodes = self.plan.power_nodes.filter(pl.col("feed").is_not_null())
         parts = nodes.select("power_node", "kind", "feed", "capacity_w")
@@ -195,7 +199,7 @@ class View:
         out = []
         for lost in [None, *(self.feeds if len(self.feeds) > 1 else [])]:
             alive = self.cords if lost is None else self.cords.filter(pl.col("feed") != lost)
-            level = alive.with_columns(w=pl.col("nameplate_w") / pl.len().over("device"))
+            level = alive.with_columns(w=pl.col("bank_nameplate_w") / pl.len().over("bank"))
             level = level.group_by(power_node="pdu").agg(pl.col("w").sum())
             for _ in range(LONGEST_TRAIN):
                 out.append(level.with_columns(lost=pl.lit(lost, dtype=pl.String)))

@@ -38,9 +38,9 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 def _products(facts: Facts) -> list[DeviceFacts]:
     out = [facts.rdma.device, facts.frontend.device, facts.oob.device]
-    out += [f.node for f in facts.fleets] + [f.cdu for f in facts.fleets if f.cdu]
-    out += [d for d in (facts.oob_aggregation.device if facts.oob_aggregation else None, facts.control) if d]
-    return out
+    some = [d for f in facts.fleets for d in (f.node, f.cdu, f.nvswitch, f.shelf)]
+    some += [facts.oob_aggregation.device if facts.oob_aggregation else None, facts.control]
+    return out + [d for d in some if d]
 
 
 def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
@@ -62,9 +62,11 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
                 fleet.rack if fleet and compute else None,
                 r.nodes,
                 r.nodes * (fleet.gpus_per_node if fleet else 0),
+                fleet.rack_w if fleet and compute else None,
+                fleet.rack_kg if fleet and compute else None,
             )
         )
-    names = ["rack", "kind", "unit", "pod", "slice", "fleet", "product", "nodes", "gpus"]
+    names = ["rack", "kind", "unit", "pod", "slice", "fleet", "product", "nodes", "gpus", "rated_w", "weight_kg"]
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
     return frame.join(floor.drop("tray_height_mm"), on="rack", how="left", maintain_order="left")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
 from lindos.catalogue.load import Needs
-from lindos.catalogue.products import Optic, ServiceNode
+from lindos.catalogue.products import NvSwitch, Optic, ServiceNode, Shelf
 from lindos.errors import InfeasibleError, Problem
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """What placing and powering any device takes. Watts; `psus_needed` None where nobody published it."""
+    """What placing and powering any device takes. Watts; `psus_needed` None where nobody published it.
+
+    A device without power supplies draws from the busbar of its rack.
+    """
 
     product: str
     vendor: str
@@ -41,6 +44,8 @@ class FleetFacts:
     number: int
     node: DeviceFacts
     rack: str
+    rack_w: int | None
+    rack_kg: int | None
     gpus: int
     gpus_per_node: int
     gpu: str
@@ -56,8 +61,15 @@ class FleetFacts:
     racks_per_unit: int
     cdu: DeviceFacts | None
     cdus_per_rack: int
+    cdus_per_unit: int
     cdu_w: int
     gap_u: int
+    nodes_below: int
+    nvswitch: DeviceFacts | None
+    nvswitches_per_rack: int
+    nvswitch_bmc_ports: int
+    shelf: DeviceFacts | None
+    shelves_per_rack: int
 
     @property
     def nodes(self) -> int:
@@ -70,6 +82,13 @@ class FleetFacts:
     @property
     def gpus_per_unit(self) -> int:
         return self.nodes_per_unit * self.gpus_per_node
+
+    @property
+    def mgmt_ports_per_rack(self) -> int:
+        """Management ports of a full rack of nodes."""
+        node = (self.bmc_ports > 0) + (self.host_mgmt_ports > 0)
+        tray = 1 + (self.nvswitch_bmc_ports > 0)
+        return self.nodes_per_rack * node + self.nvswitches_per_rack * tray + self.shelves_per_rack + self.cdus_per_rack
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +139,15 @@ def _socket(cage: str | None, *, finned: bool) -> str | None:
 
 
 def _device(
-    needs: Needs, kind: str, name: str, product: Node | Switch | Cdu | ServiceNode, liquid: float = 0.0
+    needs: Needs,
+    kind: str,
+    name: str,
+    product: Node | NvSwitch | Switch | Cdu | ServiceNode,
+    liquid: float = 0.0,
+    *,
+    on_busbar: bool = False,
 ) -> DeviceFacts:
-    psu = product.psu
+    psu = None if on_busbar or isinstance(product, NvSwitch) else product.psu
     return DeviceFacts(
         product=name,
         vendor=product.vendor or "unknown",
@@ -138,28 +163,69 @@ def _device(
             or 0
         ),
         liquid_share=liquid,
-        psus=(psu.count if psu else needs(None, kind, name, "psu.count")) or 0,
+        psus=0 if on_busbar else (psu.count if psu else needs(None, kind, name, "psu.count")) or 0,
         psu_rating_w=round(psu.rating_w) if psu and psu.rating_w else None,
         psus_needed=psu.needed if psu else None,
     )
 
 
+def _liquid(needs: Needs, kind: str, name: str, product: Node | NvSwitch) -> float:
+    """The share of a product's draw that goes to liquid."""
+    if needs(product.cooling, kind, name, "cooling") != "dlc":
+        return 0.0
+    return needs(product.liquid_fraction, kind, name, "liquid_fraction") or 0.0
+
+
+def _shelf(needs: Needs, name: str, shelf: Shelf) -> DeviceFacts:
+    """A power shelf: what it draws is what hangs on its busbar, which counts its losses in."""
+    return DeviceFacts(
+        product=name,
+        vendor=shelf.vendor or "unknown",
+        u_height=needs(shelf.u_height, "shelf", name, "u_height"),
+        nameplate_w=0,
+        typical_w=0,
+        liquid_share=0.0,
+        psus=(shelf.psu.count if shelf.psu else needs(None, "shelf", name, "psu.count")) or 0,
+        psu_rating_w=round(shelf.psu.rating_w) if shelf.psu and shelf.psu.rating_w else None,
+        psus_needed=None,
+    )
+
+
+def _row_cdus(fleet: Fleet, racks_w: int, cdu_w: int) -> int:
+    """CDUs that stand in the row of a unit: as the site file says, else what the unit's heat takes and one spare."""
+    return fleet.unit.cdus or -(-racks_w // max(1, cdu_w)) + 1
+
+
 def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> FleetFacts:
-    node, rack = catalogue.get(Node, fleet.node), catalogue.get(Rack, fleet.rack)
-    ew, ns, name = node.nics_ew, node.nics_ns, fleet.node
-    liquid = 0.0
-    if needs(node.cooling, "node", name, "cooling") == "dlc":
-        liquid = needs(node.liquid_fraction, "node", name, "liquid_fraction") or 0.0
-    cdus = (rack.cdus or 0) if rack.cdu else 0
-    cdu = catalogue.get(Cdu, rack.cdu) if rack.cdu and cdus else None
+    node, rack, name = catalogue.get(Node, fleet.node), catalogue.get(Rack, fleet.rack), fleet.node
+    ew, ns = node.nics_ew, node.nics_ns
+    cdu = catalogue.get(Cdu, rack.cdu) if rack.cdu else None
+    in_row = cdu is not None and cdu.placement == "row"
+    cdus = (rack.cdus or 0) if cdu and not in_row else 0
+    cdu = cdu if in_row or cdus else None
+    cdu_w = round((needs(cdu.cooling_kw, "cdu", rack.cdu or "", "cooling_kw") or 0) * 1000) if cdu else 0
+    shelves = needs(rack.shelves, "rack", fleet.rack, "shelves") or 0 if rack.shelf else 0
+    on_busbar = shelves > 0
+    trays = needs(rack.nvswitch_trays, "rack", fleet.rack, "nvswitch_trays") or 0 if rack.nvswitch else 0
+    tray = catalogue.get(NvSwitch, rack.nvswitch) if rack.nvswitch and trays else None
+    tray_facts = None
+    if tray and rack.nvswitch:
+        liquid = _liquid(needs, "nvswitch", rack.nvswitch, tray)
+        tray_facts = _device(needs, "nvswitch", rack.nvswitch, tray, liquid, on_busbar=on_busbar)
     gpu = needs(node.gpu, "node", name, "gpu")
     if gpu:
         catalogue.get(Gpu, gpu)
+    facts = _device(needs, "node", name, node, _liquid(needs, "node", name, node), on_busbar=on_busbar)
+    nodes = needs(rack.nodes, "rack", fleet.rack, "nodes")
+    warm = [(nodes or 0, facts)] + ([(trays, tray_facts)] if tray_facts else [])
+    liquid_w = sum(round(n * d.nameplate_w * d.liquid_share) for n, d in warm)
     return FleetFacts(
         name=fleet.name,
         number=number,
-        node=_device(needs, "node", name, node, liquid),
+        node=facts,
         rack=fleet.rack,
+        rack_w=round(rack.power_w_max) if rack.power_w_max else None,
+        rack_kg=round(rack.weight_kg) if rack.weight_kg else None,
         gpus=fleet.gpus,
         gpus_per_node=needs(node.gpus, "node", name, "gpus"),
         gpu=gpu,
@@ -171,12 +237,19 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> Fle
         frontend_form=needs(_socket(ns.cage, finned=False) if ns else None, "node", name, "nics_ns.cage"),
         bmc_ports=needs(node.bmc_ports, "node", name, "bmc_ports"),
         host_mgmt_ports=needs(node.host_mgmt_ports, "node", name, "host_mgmt_ports"),
-        nodes_per_rack=needs(rack.nodes, "rack", fleet.rack, "nodes"),
+        nodes_per_rack=nodes,
         racks_per_unit=fleet.unit.racks,
         cdu=_device(needs, "cdu", rack.cdu, cdu) if cdu and rack.cdu else None,
         cdus_per_rack=cdus,
-        cdu_w=round((needs(cdu.cooling_kw, "cdu", rack.cdu or "", "cooling_kw") or 0) * 1000) if cdu else 0,
+        cdus_per_unit=_row_cdus(fleet, liquid_w * fleet.unit.racks, cdu_w) if in_row else 0,
+        cdu_w=cdu_w,
         gap_u=(rack.u.gap or 0) if rack.u else 0,
+        nodes_below=rack.u.nodes_below if rack.u and rack.u.nodes_below is not None else (nodes or 0) // 2,
+        nvswitch=tray_facts,
+        nvswitches_per_rack=trays,
+        nvswitch_bmc_ports=(tray.bmc_ports or 0) if tray else 0,
+        shelf=_shelf(needs, rack.shelf, catalogue.get(Shelf, rack.shelf)) if rack.shelf and shelves else None,
+        shelves_per_rack=shelves,
     )
 
 
@@ -245,6 +318,16 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
                     f"fleet '{said.name}': {said.gpus:,} GPUs are no whole number of {said.node} "
                     f"with {fact.gpus_per_node} GPUs each",
                     hint=f"nearest: {near:,} or {near + fact.gpus_per_node:,}",
+                )
+            )
+        domain = fact.gpus_per_node * fact.nodes_per_rack
+        if fact.nvswitch and not said.gpus % fact.gpus_per_node and said.gpus % domain:
+            near = said.gpus // domain * domain
+            problems.append(
+                Problem(
+                    f"fleet '{said.name}': {said.gpus:,} GPUs are no whole number of {said.rack} "
+                    f"with {domain} GPUs each, and the GPUs of such a rack are one NVLink domain",
+                    hint=f"nearest: {near:,} or {near + domain:,}" if near else f"at least {domain}",
                 )
             )
     if problems:

@@ -40,7 +40,7 @@ def loads(
     """Devices with the facts of their products, and the optics in their cages -> watts of each device.
 
     A maximum covers a switch with every cage full; its typical figure is without optics, so those in use are added.
-    A node's figures cover its NICs.
+    A node's figures cover its NICs. What has no power supply hangs on the busbar of its rack, as do power shelves.
     """
     facts = pl.DataFrame(
         [
@@ -59,7 +59,9 @@ def loads(
     drawn = modules.group_by("device").agg(
         optics_w=pl.col("part").replace_strict(watts, return_dtype=pl.Float64).sum().round()
     )
-    out = devices.select("device", "kind", "product").join(facts, on="product", how="left", maintain_order="left")
+    out = devices.select("device", "kind", "product", "rack").join(
+        facts, on="product", how="left", maintain_order="left"
+    )
     out = out.join(drawn, on="device", how="left", maintain_order="left")
     extra = pl.when(pl.col("kind") == "switch").then(pl.col("optics_w").fill_null(0)).otherwise(0).cast(pl.Int64)
     return out.select(
@@ -70,20 +72,41 @@ def loads(
         "psus",
         "psu_rating_w",
         "psus_needed",
+        pl.when((pl.col("psus") == 0) | (pl.col("kind") == "shelf")).then(pl.col("rack")).alias("busbar"),
     )
+
+
+def banks(loads: pl.DataFrame) -> pl.DataFrame:
+    """Loads -> device, `bank`, `bank_nameplate_w`, `bank_typical_w`: what hangs on the same power supplies, in all.
+
+    A bank is a device with its own supplies, or everything on one busbar, named by it.
+    """
+    frame = loads.select("device", "nameplate_w", "typical_w", bank=pl.coalesce("busbar", "device"))
+    sums = frame.group_by("bank").agg(
+        bank_nameplate_w=pl.col("nameplate_w").sum(), bank_typical_w=pl.col("typical_w").sum()
+    )
+    return frame.select("device", "bank").join(sums, on="bank", how="left", maintain_order="left")
 
 
 def _cords(devices: pl.DataFrame, watts: pl.DataFrame, feeds: Sequence[str], per_feed: int) -> pl.DataFrame:
     """Every PSU to a feed in turn, and within its feed to the PDUs of the rack in turn.
 
-    In a network rack the turn is that of the slot, so that a switch added below moves no cord.
+    In a network rack the turn is that of the slot, so that a switch added below moves no cord. All PSUs of a power
+    shelf hang on its one input, and the shelves of a rack take feeds and PDUs in turn.
     """
-    frame = devices.select("device", "rack", "u", "slot", "slice").join(
+    frame = devices.select("device", "kind", "rack", "u", "slot", "slice").join(
         watts.select("device", "psus"), on="device", maintain_order="left"
     )
+    shelf = pl.when(pl.col("kind") == "shelf").then(pl.col("u").rank("ordinal").over("rack", "kind") - 1)
+    frame = frame.with_columns(shelf=shelf.cast(pl.Int64))
     frame = frame.with_columns(psu=pl.int_ranges(0, pl.col("psus"))).explode("psu").drop_nulls("psu")
-    frame = frame.with_columns(side=pl.col("psu") % len(feeds)).sort("rack", "u", "device", "psu", maintain_order=True)
-    in_turn = pl.coalesce(pl.col("slot") + pl.col("psu") // len(feeds), pl.int_range(pl.len()).over("rack", "side"))
+    frame = frame.with_columns(side=pl.coalesce("shelf", "psu") % len(feeds))
+    frame = frame.sort("rack", "u", "device", "psu", maintain_order=True)
+    in_turn = pl.coalesce(
+        pl.col("shelf") // len(feeds),
+        pl.col("slot") + pl.col("psu") // len(feeds),
+        pl.int_range(pl.len()).over("rack", "side"),
+    )
     frame = frame.with_columns(nth=in_turn % per_feed)
     feed = pl.col("side").replace_strict(dict(enumerate(feeds)), return_dtype=pl.String)
     return frame.select(

@@ -1,9 +1,8 @@
 """Layout -> halls, rows, racks and devices with coordinates.
 
 The floor is filled in the order of logical coordinates, row by row, every second hall from its far end, so that
-what is near in number is near in metres: a pod that ends in the next hall goes on beside where it began. Racks of one
-group share a row where a row can hold them, and a pod starts a row of its own. Nothing looks ahead, so that racks and
-halls which are added later move none. `placement:` then moves single racks.
+what is near in number is near in metres. Racks of one group share a row where a row can hold them; a pod starts a row
+of its own and stays in one hall where a hall can hold it. `placement:` then moves single racks.
 """
 
 from __future__ import annotations
@@ -53,12 +52,33 @@ def _room(spec: Spec) -> int:
     return sum(h.rows * h.racks_per_row for h in spec.halls)
 
 
+def rows_needed(widths: list[int], width: int) -> int:
+    """Widths of groups in order, width of a row -> rows that they fill; a group wider than a row spills over."""
+    rows = at = 0
+    for group in widths:
+        if at + group > width or not rows:
+            rows, at = rows + max(1, -(-group // width)), group % width or width
+        else:
+            at += group
+    return rows
+
+
 class _Cursor:
     """The next free spot while the floor is filled in order."""
 
     def __init__(self, spec: Spec) -> None:
         self._halls = spec.halls
         self._hall = self._row = self._position = 0
+
+    def new_pod(self, widths: list[int]) -> None:
+        """Start a row; start the next hall where this one has too few rows left and an empty one would do."""
+        self.new_row()
+        if 0 < self._hall + 1 < len(self._halls) and self._row:
+            here, after = self._halls[self._hall], self._halls[self._hall + 1]
+            if here.rows - self._row < rows_needed(widths, here.racks_per_row) and after.rows >= rows_needed(
+                widths, after.racks_per_row
+            ):
+                self._hall, self._row = self._hall + 1, 0
 
     def new_row(self) -> None:
         if self._position:
@@ -108,7 +128,7 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     for group in groups:
         if group[0].pod != pod:
             pod = group[0].pod
-            cursor.new_row()
+            cursor.new_pod([_reserved(g) for g in groups if g[0].pod == pod])
         taken = cursor.take(_reserved(group))
         if taken is None:
             left = len(layout.racks) - len(spots)
@@ -128,7 +148,7 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
 def _reserved(group: list[RackLayout]) -> int:
     """Positions a group takes: a partial unit keeps the room of a whole one."""
     unit = group[0].unit
-    return unit.fleet.racks_per_unit + unit.network_racks if unit else len(group)
+    return unit.positions if unit else len(group)
 
 
 def _move(spec: Spec, spots: dict[str, Spot]) -> None:
@@ -214,6 +234,8 @@ def place(spec: Spec, layout: Layout) -> Floor:
                         "x_mm": x,
                         "y_mm": 0,
                         "tray_height_mm": _mm(h.tray_height_m),
+                        "rack_w": None if h.rack_kw is None else round(h.rack_kw * 1000),
+                        "rack_kg": h.rack_kg,
                     }
                     for h, x in halls
                 ]

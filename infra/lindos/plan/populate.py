@@ -1,21 +1,26 @@
 """Layout, facts and floor -> racks and devices: what stands in which rack unit.
 
-Compute racks: CDUs at the bottom, nodes above, the out-of-band switch at the top. Network racks: switches from the
-bottom, the out-of-band switch at the top. Every frame is built from coordinates by expressions.
+Compute racks: CDUs at the bottom, nodes above, the out-of-band switches at the top. Where a rack has them, half of its
+power shelves stand below and half above its nodes, and the NVSwitch trays amid these. Network racks: switches from
+the bottom, the out-of-band switch at the top. Every frame is built from coordinates by expressions.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.layout import oob_position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lindos.plan.clos import Clos
-    from lindos.plan.facts import DeviceFacts, Facts
+    from lindos.plan.facts import DeviceFacts, Facts, FleetFacts
     from lindos.plan.layout import Layout
     from lindos.plan.place import Floor
 
@@ -39,7 +44,7 @@ class Population:
     cores: pl.DataFrame
     """device, group, number"""
     frontend: pl.DataFrame
-    """device, tier, scope (side), index (block of nodes), pod, number, group"""
+    """device, tier, pod, number, group"""
     oob: pl.DataFrame
     """device, tier, scope, index, pod, in_pod, group, number"""
 
@@ -92,9 +97,37 @@ def _units_frame(layout: Layout) -> pl.DataFrame:
     ).with_columns(unit=unit_name(pl.col("unit_number")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Elevation:
+    """Lowest rack unit of each kind in a rack of a fleet, from the bottom up."""
+
+    shelves_low: int
+    nodes_low: int
+    trays: int
+    nodes_high: int
+    shelves_high: int
+    pitch: int
+
+
+def _elevation(fleet: FleetFacts) -> _Elevation:
+    """A fleet -> where its CDUs end and everything else starts in a rack."""
+    pitch = fleet.node.u_height + fleet.gap_u
+    shelf_u = fleet.shelf.u_height if fleet.shelf else 0
+    tray_u = fleet.nvswitch.u_height if fleet.nvswitch else 0
+    shelves_low = 1 + fleet.cdus_per_rack * (fleet.cdu.u_height if fleet.cdu else 0)
+    nodes_low = shelves_low + fleet.shelves_per_rack // 2 * shelf_u
+    trays = nodes_low + fleet.nodes_below * pitch
+    nodes_high = trays + fleet.nvswitches_per_rack * tray_u
+    shelves_high = nodes_high + (fleet.nodes_per_rack - fleet.nodes_below) * pitch
+    return _Elevation(shelves_low, nodes_low, trays, nodes_high, shelves_high, pitch)
+
+
 def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    first_u = {f.number: 1 + f.cdus_per_rack * (f.cdu.u_height if f.cdu else 0) for f in facts.fleets}
-    pitch = {f.number: f.node.u_height + f.gap_u for f in facts.fleets}
+    spots = [
+        (f.number, f.nodes_below, *(getattr(_elevation(f), c) for c in ("nodes_low", "nodes_high", "pitch")))
+        for f in facts.fleets
+    ]
+    spot = pl.DataFrame(spots, schema=["fleet", "below", "low", "high", "pitch"], orient="row")
     frame = (
         units.select(
             "unit_number",
@@ -110,7 +143,9 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
             rack_number=pl.col("in_unit") // pl.col("nodes_per_rack"),
             in_rack=pl.col("in_unit") % pl.col("nodes_per_rack"),
         )
+        .join(spot, on="fleet", maintain_order="left")
     )
+    above = pl.col("high") + (pl.col("in_rack") - pl.col("below")) * pl.col("pitch")
     return frame.select(
         "unit_number",
         "in_unit",
@@ -120,38 +155,53 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
         pl.format("{}-{}-r{}-n{}", pl.lit(site), "unit", _n("rack_number", 2), _n("in_rack", 2)).alias("device"),
         pl.format("{}-{}-r{}", pl.lit(site), "unit", _n("rack_number", 2)).alias("rack"),
         node_slot=pl.col("unit_node_slot") + pl.col("in_unit"),
-        u=pl.col("fleet").replace_strict(first_u, return_dtype=pl.Int64)
-        + pl.col("in_rack") * pl.col("fleet").replace_strict(pitch, return_dtype=pl.Int64),
+        u=pl.when(pl.col("in_rack") < pl.col("below"))
+        .then(pl.col("low") + pl.col("in_rack") * pl.col("pitch"))
+        .otherwise(above),
         slice=pl.col("unit"),
     )
 
 
-def _cdus(layout: Layout) -> pl.DataFrame:
+def _in_racks(site: str, units: pl.DataFrame, fleet: FleetFacts, count: int, word: str) -> pl.DataFrame:
+    """`count` devices in each rack of a fleet's nodes, counted from the bottom: device, rack, nth, fleet, unit, pod."""
+    mine = units.filter(fleet=fleet.number).select("unit", "fleet", "pod", rack_number=pl.int_ranges("unit_racks"))
+    frame = mine.explode("rack_number").join(_grid(nth=count), how="cross")
+    rack = pl.format("{}-{}-r{}", pl.lit(site), "unit", _n("rack_number", 2))
+    return frame.select(
+        pl.format("{}-{}{}", rack, pl.lit(word), _n("nth", 2)).alias("device"),
+        rack.alias("rack"), "nth", "fleet", "unit", "pod", slice="unit",
+    )  # fmt: skip
+
+
+def _fixtures(
+    layout: Layout, units: pl.DataFrame, fleet: FleetFacts
+) -> Iterator[tuple[DeviceFacts, str, str, pl.DataFrame]]:
+    """A fleet -> what its racks hold beside nodes: facts, kind, role and frame of CDUs, power shelves, NVSwitches."""
+    at, nth, site = _elevation(fleet), pl.col("nth"), layout.site
+    if fleet.cdu and fleet.cdus_per_rack:
+        frame = _in_racks(site, units, fleet, fleet.cdus_per_rack, "cdu")
+        yield fleet.cdu, "cdu", "cooling", frame.with_columns(u=1 + nth * fleet.cdu.u_height)
+    if fleet.cdu and fleet.cdus_per_unit:
+        yield fleet.cdu, "cdu", "cooling", _row_cdus(layout, fleet)
+    if fleet.shelf:
+        low, height = fleet.shelves_per_rack // 2, fleet.shelf.u_height
+        below, above = at.shelves_low + nth * height, at.shelves_high + (nth - low) * height
+        frame = _in_racks(site, units, fleet, fleet.shelves_per_rack, "shelf")
+        yield fleet.shelf, "shelf", "power", frame.with_columns(u=pl.when(nth < low).then(below).otherwise(above))
+    if fleet.nvswitch:
+        frame = _in_racks(site, units, fleet, fleet.nvswitches_per_rack, "nvsw")
+        yield fleet.nvswitch, "nvswitch", "nvlink", frame.with_columns(u=at.trays + nth * fleet.nvswitch.u_height)
+
+
+def _row_cdus(layout: Layout, fleet: FleetFacts) -> pl.DataFrame:
+    """A CDU in each cooling rack of a fleet; the rack is the CDU's own cabinet and has its name."""
     rows = [
-        (
-            f"{rack.name}-cdu{i + 1:02}",
-            rack.name,
-            1 + i * rack.unit.fleet.cdu.u_height,
-            rack.unit.fleet.number,
-            f"a{rack.unit.number + 1:04}",
-            rack.pod,
-        )
-        for rack in layout.racks
-        if rack.unit and rack.kind == "compute" and rack.unit.fleet.cdu
-        for i in range(rack.unit.fleet.cdus_per_rack)
+        (r.name, r.name, r.number - 1, fleet.number, f"a{r.unit.number + 1:04}", r.unit.pod, 1)
+        for r in layout.racks
+        if r.kind == "cooling" and r.unit and r.unit.fleet.number == fleet.number
     ]
-    return pl.DataFrame(
-        rows,
-        schema={
-            "device": pl.String,
-            "rack": pl.String,
-            "u": pl.Int64,
-            "fleet": pl.Int64,
-            "unit": pl.String,
-            "pod": pl.Int64,
-        },
-        orient="row",
-    )
+    names = ["device", "rack", "nth", "fleet", "unit", "pod", "u"]
+    return pl.DataFrame(rows, schema=names, orient="row").with_columns(slice="unit")
 
 
 def _stack(frame: pl.DataFrame, per_rack: int, u_height: int, first: int = 0) -> pl.DataFrame:
@@ -189,14 +239,11 @@ def _spines(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
     )
 
 
-def _cores(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
-    rows = [
-        (group, number, layout.shared["core", group, number])
-        for group in range(layout.rdma.groups)
-        for number in range(layout.rdma.cores_per_group)
-    ]
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(("group", "number", "order"), pl.Int64), orient="row")
-    return _stack(frame, layout.switches_per_rack, u_height).select(
+def _cores(site: str, clos: Clos, per_rack: int, u_height: int) -> pl.DataFrame:
+    frame = _grid(group=clos.groups, number=clos.cores_per_group).with_columns(
+        order=pl.col("group") * clos.cores_per_group + pl.col("number")
+    )
+    return _stack(frame, per_rack, u_height).select(
         "group",
         "number",
         "u",
@@ -217,72 +264,106 @@ FABRIC_SCHEMA = {
     "group": pl.Int64, "number": pl.Int64, "rack": pl.String, "u": pl.Int64, "unit": pl.String, "slice": pl.String,
 }  # fmt: skip
 """Switches of a fabric whose leaves are no rail leaves: `in_pod` of a leaf, `number` of a spine in its pod and of a
-core in its `group`; `scope`, `index` of an access switch, and of a front-end leaf its side and its block of nodes."""
+core in its `group`."""
 
 
-def _upper(fabric: str, layout: Layout, clos: Clos, pods: list[int], slice_: str) -> list[tuple[object, ...]]:
-    """Spines and cores of the front-end or out-of-band fabric, in the shared racks."""
-
-    def row(name: str, tier: str, pod: int, group: int, number: int) -> tuple[object, ...]:
-        coordinates = (pod, number) if tier == "spine" else (group, number)
-        spot = _shared_spot(layout, layout.shared[f"{fabric}-{tier}", *coordinates])
-        return (f"{layout.site}-{fabric}-{name}", tier, 0, 0, pod, 0, group, number, *spot, None, slice_)
-
-    spines = [row(f"p{p + 1:03}-spine{s + 1:02}", "spine", p, s, s) for p in pods for s in range(clos.spines_per_pod)]
-    cores = [
-        row(f"g{g + 1:03}-core{c + 1:02}", "core", 0, g, c)
-        for g in range(clos.groups)
-        for c in range(clos.cores_per_group)
-    ]
-    return spines + cores
+def _upper(
+    fabric: str, layout: Layout, clos: Clos, pods: list[int], full_pods: int, first: int, slice_: str
+) -> list[tuple[object, ...]]:
+    """Spines and cores of the front-end or out-of-band fabric, in the shared racks from slot `first` on."""
+    rows: list[tuple[object, ...]] = []
+    for pod in pods:
+        for s in range(clos.spines_per_pod):
+            spot = _shared_spot(layout, first + pod * clos.spines_per_pod + s)
+            rows.append(
+                (
+                    f"{layout.site}-{fabric}-p{pod + 1:03}-spine{s + 1:02}",
+                    "spine",
+                    0,
+                    0,
+                    pod,
+                    0,
+                    s,
+                    s,
+                    *spot,
+                    None,
+                    slice_,
+                )
+            )
+    for g in range(clos.groups):
+        for c in range(clos.cores_per_group):
+            spot = _shared_spot(layout, first + full_pods * clos.spines_per_pod + g * clos.cores_per_group + c)
+            rows.append(
+                (
+                    f"{layout.site}-{fabric}-g{g + 1:03}-core{c + 1:02}",
+                    "core",
+                    0,
+                    0,
+                    0,
+                    0,
+                    g,
+                    c,
+                    *spot,
+                    None,
+                    slice_,
+                )
+            )
+    return rows
 
 
 def _frontend(layout: Layout) -> pl.DataFrame:
-    """Leaves stand beside the first node that they serve."""
-    clos, site = layout.frontend, layout.site
+    """Leaves stand beside the first node that they serve, `homes` of them for a block of nodes."""
+    clos, homes, site = layout.frontend, layout.frontend_homes, layout.site
+    if not homes:
+        return pl.DataFrame(schema=FABRIC_SCHEMA)
+    last, starts = layout.units[-1], [u.node_slot for u in layout.units]
+    blocks = -(-(last.node_slot + last.fleet.nodes_per_unit) // clos.leaf.down)
     rows: list[tuple[object, ...]] = []
-    for leaf in layout.frontend_leaves:
-        unit, number = layout.units[leaf.unit], leaf.number
-        slot = unit.leaves + leaf.nth
-        rack, u = slot // layout.switches_per_rack, 1 + slot % layout.switches_per_rack * layout.slot_u
-        name = f"a{unit.number + 1:04}"
-        rows.append((
-            f"{site}-fe-leaf{number + 1:04}", "leaf", leaf.side, leaf.block,
-            number // clos.leaves_per_pod, number % clos.leaves_per_pod,
-            0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
-        ))  # fmt: skip
-    if clos.tiers > 1 and rows:
-        pods = list(range(-(-len(rows) // clos.leaves_per_pod)))
-        rows += _upper("fe", layout, clos, pods, "frontend")
+    for block in range(blocks):
+        unit = layout.units[bisect_right(starts, block * clos.leaf.down) - 1]
+        nth = block - -(-unit.node_slot // clos.leaf.down)
+        for side in range(homes):
+            number = block * homes + side
+            slot = unit.leaves + nth * homes + side
+            rack, u = slot // layout.switches_per_rack, 1 + slot % layout.switches_per_rack * layout.slot_u
+            name = f"a{unit.number + 1:04}"
+            rows.append((
+                f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number,
+                number // clos.leaves_per_pod, number % clos.leaves_per_pod,
+                0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
+            ))  # fmt: skip
+    if clos.tiers > 1:
+        pods = list(range(-(-blocks * homes // clos.leaves_per_pod)))
+        rows += _upper("fe", layout, clos, pods, layout.frontend_pods, layout.shared.frontend_spines, "frontend")
     return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
 
 
-def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int]) -> pl.DataFrame:
+def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u: int) -> pl.DataFrame:
     """Access switches at the top of the first rack that each serves; the layer above in the shared racks."""
     clos, site = layout.oob, layout.site
     rows: list[tuple[object, ...]] = []
     pods: dict[int, None] = {}
     seen: set[tuple[int, int]] = set()
     for rack in layout.racks:
-        key = (rack.oob_scope, rack.oob_index // racks_per_switch)
-        if key in seen:
-            continue
-        seen.add(key)
-        scope, index = key
-        pod, in_pod = layout.oob_spots[key]
-        pods[pod] = None
-        name = f"{site}-p{scope:03}-oob{index + 1:02}" if scope else f"{site}-net-oob{index + 1:02}"
-        slice_ = f"oob-p{scope:03}" if scope else "oob-shared"
-        rows.append((name, "leaf", scope, index, pod, in_pod, 0, index, rack.name, top_u[rack.name], None, slice_))
+        u = top_u[rack.name]
+        for share in range(rack.oob_shares):
+            scope, index = key = (rack.oob_scope, (rack.oob_index + share) // racks_per_switch)
+            if key in seen:
+                continue
+            seen.add(key)
+            pod, in_pod = oob_position(layout, scope, index)
+            pods[pod] = None
+            name = f"{site}-p{scope:03}-oob{index + 1:02}" if scope else f"{site}-net-oob{index + 1:02}"
+            slice_ = f"oob-p{scope:03}" if scope else "oob-shared"
+            rows.append((name, "leaf", scope, index, pod, in_pod, 0, index, rack.name, u, None, slice_))
+            u -= height_u
     if clos.tiers > 1:
-        rows += _upper("oob", layout, clos, sorted(pods), "oob-shared")
+        rows += _upper("oob", layout, clos, sorted(pods), layout.pods_full + 1, layout.shared.oob, "oob-shared")
     return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
 
 
 def _control(layout: Layout, count: int) -> pl.DataFrame:
-    rows = [
-        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared["control", i, 0])) for i in range(count)
-    ]
+    rows = [(f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared.services + i)) for i in range(count)]
     return pl.DataFrame(
         rows, schema={"device": pl.String, "rack": pl.String, "u": pl.Int64}, orient="row"
     ).with_columns(slice=pl.lit("services"))
@@ -309,10 +390,13 @@ COLUMNS = [
     "rack",
     "u",
     "height_u",
+    "nvlink_domain",
 ]
 
 
-def _devices(facts: Facts, parts: Population, cdus: pl.DataFrame, control: pl.DataFrame) -> pl.DataFrame:
+def _devices(
+    layout: Layout, facts: Facts, parts: Population, units: pl.DataFrame, control: pl.DataFrame
+) -> pl.DataFrame:
     """Frames of single kinds -> one frame of devices, in the order of the walk."""
     pod = pl.format("p{}", _n("pod", 3))
     out: list[pl.DataFrame] = []
@@ -321,23 +405,17 @@ def _devices(facts: Facts, parts: Population, cdus: pl.DataFrame, control: pl.Da
         frame: pl.DataFrame, device: DeviceFacts, kind: str, role: str, fabric: str | None, **extra: pl.Expr
     ) -> None:
         frame = _same_facts(frame, device, kind=kind, role=role, fabric=fabric).with_columns(**extra)
-        for name in ("unit", "pod"):
+        for name in ("unit", "pod", "nvlink_domain"):
             if name not in frame.columns:
                 frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
         out.append(frame.select(pl.col(c).cast(pl.Int64) if c in ("u", "height_u") else pl.col(c) for c in COLUMNS))
 
     for fleet in facts.fleets:
-        add(parts.nodes.filter(fleet=fleet.number), fleet.node, "node", "gpu", None, pod=pod)
-        if fleet.cdu:
-            add(
-                cdus.filter(fleet=fleet.number),
-                fleet.cdu,
-                "cdu",
-                "cooling",
-                None,
-                pod=pod,
-                slice=pl.col("unit"),
-            )
+        domain = pl.col("rack") if fleet.nvswitch else pl.col("device")
+        add(parts.nodes.filter(fleet=fleet.number), fleet.node, "node", "gpu", None, pod=pod, nvlink_domain=domain)
+        for device, kind, role, frame in _fixtures(layout, units, fleet):
+            joined = pl.when(pl.lit(kind) == "nvswitch").then(pl.col("rack"))
+            add(frame, device, kind, role, None, pod=pod, nvlink_domain=joined)
     add(parts.leaves, facts.rdma.device, "switch", "leaf", "rdma", pod=pod)
     add(parts.spines, facts.rdma.device, "switch", "spine", "rdma", pod=pod)
     add(parts.cores, facts.rdma.device, "switch", "core", "rdma")
@@ -377,11 +455,11 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         nodes=_nodes(site, units, facts),
         leaves=_leaves(site, units, per_rack, slot_u),
         spines=_spines(site, layout, slot_u),
-        cores=_cores(site, layout, slot_u),
+        cores=_cores(site, layout.rdma, per_rack, slot_u),
         frontend=_frontend(layout),
-        oob=_oob(layout, racks_per_switch, top),
+        oob=_oob(layout, racks_per_switch, top, facts.oob.device.u_height),
     )
-    devices = _devices(facts, parts, _cdus(layout), _control(layout, control)).join(
+    devices = _devices(layout, facts, parts, units, _control(layout, control)).join(
         floor.racks, on="rack", how="left", suffix="_rack", maintain_order="left"
     )
     tall = devices.filter(pl.col("u") + pl.col("height_u") - 1 > pl.col("height_u_rack"))
@@ -395,10 +473,14 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
             )
         )
     network = [r.name for r in layout.racks if r.kind == "network"]
+    in_row = {r.name: per_rack + r.number - 1 for r in layout.racks if r.kind == "cooling"}
     return replace(
         parts,
         devices=devices.with_columns(
             z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64),
-            slot=pl.when(pl.col("rack").is_in(network)).then((pl.col("u") - 1) // slot_u),
+            # A row CDU is managed from the network rack beside it, past the slots of that rack.
+            slot=pl.when(pl.col("rack").is_in(network))
+            .then((pl.col("u") - 1) // slot_u)
+            .otherwise(pl.col("rack").replace_strict(in_row, default=None, return_dtype=pl.Int64)),
         ),
     )

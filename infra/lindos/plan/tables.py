@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Halls(dy.Schema):
-    """A data hall and its grid of rack positions."""
+    """A data hall and its grid of rack positions; `rack_w` and `rack_kg` are what a position is built for."""
 
     hall = dy.String(primary_key=True)
     rows = dy.UInt16()
@@ -26,6 +26,8 @@ class Halls(dy.Schema):
     x_mm = dy.Int64()
     y_mm = dy.Int64()
     tray_height_mm = dy.Int64()
+    rack_w = dy.Int64(nullable=True)
+    rack_kg = dy.Int64(nullable=True)
 
 
 class Rows(dy.Schema):
@@ -38,10 +40,13 @@ class Rows(dy.Schema):
 
 
 class Racks(dy.Schema):
-    """A rack: its logical home (unit, pod or shared) and where it stands."""
+    """A rack: its logical home (unit, pod or shared) and where it stands.
+
+    `rated_w` and `weight_kg` are those of its product, with what it is delivered with.
+    """
 
     rack = dy.String(primary_key=True)
-    kind = dy.Enum(["compute", "network"])
+    kind = dy.Enum(["compute", "network", "cooling"])
     unit = dy.String(nullable=True)
     pod = dy.String(nullable=True)
     slice = dy.String()
@@ -55,14 +60,20 @@ class Racks(dy.Schema):
     height_u = dy.UInt16()
     nodes = dy.UInt16()
     gpus = dy.UInt32()
+    rated_w = dy.Int64(nullable=True)
+    weight_kg = dy.Int64(nullable=True)
 
 
 class Devices(dy.Schema):
-    """Everything with a name, a place and a power cord or a port."""
+    """Everything with a name, a place and a power cord or a port.
+
+    `nvlink_domain` is what the GPUs of a node share NVLink with: the node itself, or its rack where NVSwitch trays
+    join all nodes of the rack.
+    """
 
     device = dy.String(primary_key=True)
-    kind = dy.Enum(["node", "switch", "cdu", "service"])
-    role = dy.Enum(["gpu", "leaf", "spine", "core", "cooling", "control"])
+    kind = dy.Enum(["node", "nvswitch", "shelf", "switch", "cdu", "service"])
+    role = dy.Enum(["gpu", "nvlink", "power", "leaf", "spine", "core", "cooling", "control"])
     product = dy.String()
     vendor = dy.String()
     fabric = dy.String(nullable=True)
@@ -72,6 +83,7 @@ class Devices(dy.Schema):
     rack = dy.String()
     u = dy.UInt16()
     height_u = dy.UInt16()
+    nvlink_domain = dy.String(nullable=True)
     x_mm = dy.Int64()
     y_mm = dy.Int64()
     z_mm = dy.Int64()
@@ -136,7 +148,11 @@ class Cables(dy.Schema):
 
 
 class Loads(dy.Schema):
-    """What a device draws: `nameplate_w` for breakers and transformers, `typical_w` as measured under training."""
+    """What a device draws: `nameplate_w` for breakers and transformers, `typical_w` as measured under training.
+
+    `busbar` (named by its rack) is what a device without power supplies draws from, and what a power shelf feeds;
+    a shelf draws nothing itself.
+    """
 
     device = dy.String(primary_key=True)
     nameplate_w = dy.Int64()
@@ -145,6 +161,7 @@ class Loads(dy.Schema):
     psus = dy.UInt8()
     psu_rating_w = dy.Int64(nullable=True)
     psus_needed = dy.UInt8(nullable=True)
+    busbar = dy.String(nullable=True)
 
 
 class PowerNodes(dy.Schema):

@@ -175,24 +175,21 @@ def _spine_core(
 
 def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
     """Front-end port p of a node to side p of the leaf pair (or single leaf) that serves its block of nodes."""
-    down, leaves = layout.frontend.leaf.down, parts.frontend.filter(tier="leaf")
-    if leaves.is_empty():
+    homes, down = layout.frontend_homes, layout.frontend.leaf.down
+    if not homes:
         return pl.DataFrame()
-    shape = pl.DataFrame(
-        [(f.number, f.frontend_ports, f.frontend_form, f.rails) for f in facts.fleets],
-        schema=["fleet", "ports", "form", "rails"],
-        orient="row",
-    )
-    nodes = parts.nodes.select("device", "fleet", "node_slot", "slice").join(shape, on="fleet", maintain_order="left")
-    frame = _times(nodes, side=max(f.frontend_ports for f in facts.fleets)).filter(pl.col("side") < pl.col("ports"))
-    frame = frame.with_columns(
-        block=pl.col("node_slot") // down,
+    has = {f.number: f.frontend_ports for f in facts.fleets}
+    form = pl.col("fleet").replace_strict({f.number: f.frontend_form for f in facts.fleets}, return_dtype=pl.String)
+    rails = max(f.rails for f in facts.fleets)
+    frame = _times(parts.nodes.select("device", "fleet", "node_slot", "slice"), side=homes)
+    frame = frame.filter(pl.col("side") < pl.col("fleet").replace_strict(has, return_dtype=pl.Int64)).with_columns(
+        segment=pl.col("node_slot") // down * homes + pl.col("side"),
         b_number=pl.col("node_slot") % down,
         a_device="device",
-        **_on_node(pl.col("form"), pl.format("fe{}", "side"), pl.col("side") + pl.col("rails") + 1),
+        **_on_node(form, pl.format("fe{}", "side"), pl.col("side") + rails + 1),
     )
-    spots = leaves.select(block="index", side="scope", segment="number", b_device="device")
-    frame = frame.join(spots, on=["block", "side"], maintain_order="left")
+    leaves = parts.frontend.filter(tier="leaf").select(segment="number", b_device="device")
+    frame = frame.join(leaves, on="segment", maintain_order="left")
     return _finish(frame, "frontend", "node_leaf", facts.frontend.gbps, facts.frontend)
 
 
@@ -209,22 +206,27 @@ def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
     access = (pl.col("fabric") == "oob").fill_null(value=False) & (pl.col("role") == "leaf")
     rest = parts.devices.filter(pl.col("kind") != "node", ~access).select("device", "rack", "u", "slice", "slot")
     out.append(rest.with_columns(name=pl.lit("eth0"), nth=pl.lit(0, dtype=pl.Int64)))
+    with_bmc = [f.nvswitch.product for f in facts.fleets if f.nvswitch and f.nvswitch_bmc_ports]
+    bmcs = parts.devices.filter(pl.col("kind") == "nvswitch", pl.col("product").is_in(with_bmc))
+    out.append(bmcs.select("device", "rack", "u", "slice", "slot", name=pl.lit("bmc"), nth=pl.lit(1, dtype=pl.Int64)))
     return pl.concat(out)
 
 
 def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> pl.DataFrame:
-    """Every management port to the access switch of its rack; ports run with the rack and up its rack units.
+    """Every management port to an access switch of its rack; ports run with the rack and up its rack units.
 
     In a network rack a port belongs to a slot, so that a switch added below moves no cable and no address.
     """
     racks = pl.DataFrame(
-        [(r.name, r.oob_scope, r.oob_index) for r in layout.racks], schema=["rack", "scope", "rack_index"], orient="row"
+        [(r.name, r.oob_scope, r.oob_index, max(1, r.oob_shares)) for r in layout.racks],
+        schema=["rack", "scope", "rack_index", "shares"],
+        orient="row",
     )
     share = (facts.oob.rj45 or facts.oob.radix) // racks_per_switch
     frame = _managed(facts, parts).join(racks, on="rack", maintain_order="left")
     frame = frame.sort("scope", "rack_index", "u", "device", "nth", maintain_order=True)
     frame = frame.with_columns(in_rack=pl.coalesce("slot", pl.int_range(pl.len()).over("rack")))
-    full = frame.filter(pl.col("in_rack") >= share)
+    full = frame.filter(pl.col("in_rack") >= share * pl.col("shares"))
     if len(full):
         rack, n = full.group_by("rack", maintain_order=True).agg(pl.col("in_rack").max() + 1).row(0)
         raise InfeasibleError(
@@ -234,9 +236,10 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
                 hint="lower fabrics.oob.racks_per_switch",
             )
         )
+    at = pl.col("rack_index") + pl.col("in_rack") // share
     frame = frame.with_columns(
-        index=pl.col("rack_index") // racks_per_switch,
-        b_number=pl.col("rack_index") % racks_per_switch * share + pl.col("in_rack"),
+        index=at // racks_per_switch,
+        b_number=at % racks_per_switch * share + pl.col("in_rack") % share,
         a_device="device",
         **_on_node(pl.lit("RJ45"), pl.col("name"), pl.col("nth") + FIRST_MANAGEMENT_CAGE),
     )

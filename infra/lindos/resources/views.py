@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from lindos.emit.switches import switches
+from lindos.plan.feed import banks
 from lindos.resources.built import folder_of
 
 if TYPE_CHECKING:
@@ -183,10 +184,16 @@ def _switches(mine: Plan, digest: str) -> tuple[Row, ...]:
 
 
 def _shares(plan: Plan) -> pl.DataFrame:
-    """Plan -> a row a device and feed: its cords there, and its watts shared out by cords. All integers."""
+    """Plan -> a row a device and feed: its cords there, and the watts that come by them. All integers.
+
+    The watts of what hangs on one busbar come by the cords of its power shelves.
+    """
+    held = banks(plan.loads)
     cords = plan.power_connections.group_by("device", "feed").agg(cords=pl.len().cast(pl.Int64))
-    cords = cords.with_columns(all_cords=pl.col("cords").sum().over("device")).join(plan.loads, on="device")
-    shared = [pl.col(w) * pl.col("cords") // pl.col("all_cords") for w in ("nameplate_w", "typical_w")]
+    cords = cords.join(held, on="device").with_columns(all_cords=pl.col("cords").sum().over("bank"))
+    shared = [
+        (pl.col(f"bank_{w}") * pl.col("cords") // pl.col("all_cords")).alias(w) for w in ("nameplate_w", "typical_w")
+    ]
     return cords.select("device", "feed", "cords", *shared)
 
 

@@ -69,6 +69,10 @@ class Unit(_Section):
     """The smallest set of nodes with complete rails that can train, in racks."""
 
     racks: Annotated[int, Field(ge=1, le=256, description="Racks of one unit.")]
+    cdus: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="CDUs in the row of a unit; left out, what its heat takes and one spare."),
+    ] = None
 
 
 class Fleet(_Section):
@@ -80,10 +84,6 @@ class Fleet(_Section):
     gpus: Annotated[Gpus, Field(description="GPUs bought; a whole number of nodes.")]
     unit: Annotated[Unit, Field(description="The smallest set of racks that can train: {racks: 8}.")]
     rails: Annotated[int, Field(ge=1, le=8, description="Rails of a node: its east-west NICs.")] = 8
-    grows_to: Annotated[
-        Gpus | None,
-        Field(description="Where the site outgrows what was declared: GPUs that there is room for from here on."),
-    ] = None
 
 
 class Services(_Section):
@@ -117,6 +117,12 @@ class Hall(_Section):
     ] = 3.0
     rack_height_u: Annotated[int, Field(ge=10, le=60, description="Height of the racks, in rack units.")] = 48
     gap_m: Annotated[float, Field(ge=0, le=2_000, description="Metres to the next hall.")] = 4.0
+    rack_kw: Annotated[
+        float | None, Field(gt=0, le=2_000, description="kW that power and cooling of a position are built for.")
+    ] = None
+    rack_kg: Annotated[
+        int | None, Field(ge=1, le=20_000, description="Kilograms that the floor carries on a position.")
+    ] = None
 
 
 class Placement(_Section):
