@@ -138,3 +138,21 @@ def test_racks_without_a_cdu_are_told_and_leave_no_edge_to_nothing() -> None:
     assert len(plan.cooling_edges) == 0
     (said,) = [f for f in check(plan, spec) if f.code == "COOL-002"]
     assert said.message.startswith("54 devices with liquid heat and not one CDU")
+
+
+@pytest.mark.parametrize(("asked", "each"), [(1, 6), (2, 3), (3, 2)], ids=str)
+def test_the_switches_of_a_unit_are_shared_out_over_the_racks_asked_for(asked: int, each: int) -> None:
+    """Four leaves of rails and two of the front end."""
+    _, plan = designed({"unit": {"racks": 2, "network_racks": asked}})
+    held = plan.devices.filter(pl.col("kind") == "switch", pl.col("fabric") != "oob", unit="a0001")
+    assert len(held) == 6
+    assert held.group_by("rack").len()["len"].max() == each
+    assert len(plan.racks.filter(kind="network", unit="a0001")) == asked
+
+
+def test_network_racks_that_do_not_hold_the_switches_of_a_unit_are_told() -> None:
+    with pytest.raises(InfeasibleError) as caught:
+        designed({"unit": {"racks": 2, "network_racks": 1}}, halls=[TRAYS["halls"][0] | {"rack_height_u": 10}])
+    assert [(p.message, p.hint) for p in caught.value.problems] == [
+        ("fleet 'nvl': 6 switches of a unit do not fit into 1 network racks of 4 each", "unit: network_racks: 2")
+    ]

@@ -59,6 +59,7 @@ class FleetFacts:
     host_mgmt_ports: int
     nodes_per_rack: int
     racks_per_unit: int
+    network_racks_per_unit: int | None
     cdu: DeviceFacts | None
     cdus_per_rack: int
     cdus_per_unit: int
@@ -239,6 +240,7 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> Fle
         host_mgmt_ports=needs(node.host_mgmt_ports, "node", name, "host_mgmt_ports"),
         nodes_per_rack=nodes,
         racks_per_unit=fleet.unit.racks,
+        network_racks_per_unit=fleet.unit.network_racks,
         cdu=_device(needs, "cdu", rack.cdu, cdu) if cdu and rack.cdu else None,
         cdus_per_rack=cdus,
         cdus_per_unit=_row_cdus(fleet, liquid_w * fleet.unit.racks, cdu_w) if in_row else 0,

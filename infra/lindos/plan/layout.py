@@ -37,6 +37,7 @@ class UnitLayout:
     node_slot: int
     rack_in_pod: int
     network_racks: int
+    switches_per_rack: int
     oob_shares: int
 
     @property
@@ -189,6 +190,22 @@ def _size_oob(facts: Facts, scopes: int, per_scope: int, shared: int, uplinks: i
     )
 
 
+def _network_racks(fleet: FleetFacts, switches: int, per_rack: int) -> tuple[int, int]:
+    """Switches that stand in a unit -> its network racks and how many stand in each: full ones, or as many as asked."""
+    need, asked = ceil(switches / per_rack), fleet.network_racks_per_unit
+    if asked is None:
+        return need, per_rack
+    if asked < need:
+        raise InfeasibleError(
+            Problem(
+                f"fleet '{fleet.name}': {switches} switches of a unit do not fit into {asked} network racks "
+                f"of {per_rack} each",
+                hint=f"unit: network_racks: {need}",
+            )
+        )
+    return asked, ceil(switches / asked)
+
+
 def _units(
     wanted: list[tuple[FleetFacts, int]],
     shapes: list[UnitShape],
@@ -208,7 +225,7 @@ def _units(
         if in_pod != pod:
             pod, leaf_in_pod, rack_in_pod = in_pod, 0, spine_racks
         frontend_leaves = fleet.frontend_ports * (fleet.nodes_per_unit // max(1, frontend.down) + 1)
-        net = ceil((shape.leaves + frontend_leaves) / per_rack)
+        net, per_net = _network_racks(fleet, shape.leaves + frontend_leaves, per_rack)
         out.append(
             UnitLayout(
                 number=number,
@@ -225,6 +242,7 @@ def _units(
                 node_slot=node_slot,
                 rack_in_pod=rack_in_pod,
                 network_racks=net,
+                switches_per_rack=per_net,
                 oob_shares=max(1, ceil(fleet.mgmt_ports_per_rack / oob_share)),
             )
         )

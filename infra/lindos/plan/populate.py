@@ -79,6 +79,7 @@ def _units_frame(layout: Layout) -> pl.DataFrame:
                 u.leaves,
                 u.node_slot,
                 u.fleet.nodes_per_rack,
+                u.switches_per_rack,
             )
             for u in layout.units
         ],
@@ -92,6 +93,7 @@ def _units_frame(layout: Layout) -> pl.DataFrame:
             "unit_leaves",
             "unit_node_slot",
             "nodes_per_rack",
+            "switches_per_rack",
         ],
         orient="row",
     ).with_columns(unit=unit_name(pl.col("unit_number")))
@@ -204,17 +206,22 @@ def _row_cdus(layout: Layout, fleet: FleetFacts) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row").with_columns(slice="unit")
 
 
-def _stack(frame: pl.DataFrame, per_rack: int, u_height: int, first: int = 0) -> pl.DataFrame:
+def _stack(frame: pl.DataFrame, per_rack: int | pl.Expr, u_height: int, first: int = 0) -> pl.DataFrame:
     """Switches with `order` in their row of racks -> rack_number and u, stacked from the bottom."""
     spot = pl.col("order") + first
     return frame.with_columns(rack_number=spot // per_rack, u=1 + (spot % per_rack) * u_height)
 
 
-def _leaves(site: str, units: pl.DataFrame, per_rack: int, u_height: int) -> pl.DataFrame:
+def _leaves(site: str, units: pl.DataFrame, u_height: int) -> pl.DataFrame:
     frame = units.select(
-        "unit_number", "unit", "pod", "leaf_in_pod", in_unit=pl.int_ranges(0, pl.col("unit_leaves"))
+        "unit_number",
+        "unit",
+        "pod",
+        "leaf_in_pod",
+        "switches_per_rack",
+        in_unit=pl.int_ranges(0, pl.col("unit_leaves")),
     ).explode("in_unit")
-    return _stack(frame.with_columns(order="in_unit"), per_rack, u_height).select(
+    return _stack(frame.with_columns(order="in_unit"), pl.col("switches_per_rack"), u_height).select(
         "unit_number",
         "unit",
         "pod",
@@ -325,7 +332,7 @@ def _frontend(layout: Layout) -> pl.DataFrame:
         for side in range(homes):
             number = block * homes + side
             slot = unit.leaves + nth * homes + side
-            rack, u = slot // layout.switches_per_rack, 1 + slot % layout.switches_per_rack * layout.slot_u
+            rack, u = slot // unit.switches_per_rack, 1 + slot % unit.switches_per_rack * layout.slot_u
             name = f"a{unit.number + 1:04}"
             rows.append((
                 f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number,
@@ -453,7 +460,7 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
     parts = Population(
         devices=pl.DataFrame(),
         nodes=_nodes(site, units, facts),
-        leaves=_leaves(site, units, per_rack, slot_u),
+        leaves=_leaves(site, units, slot_u),
         spines=_spines(site, layout, slot_u),
         cores=_cores(site, layout.rdma, per_rack, slot_u),
         frontend=_frontend(layout),

@@ -69,6 +69,10 @@ class Unit(_Section):
     """The smallest set of nodes with complete rails that can train, in racks."""
 
     racks: Annotated[int, Field(ge=1, le=256, description="Racks of one unit.")]
+    network_racks: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="Racks amid the unit for its switches; left out, as few as hold them."),
+    ] = None
     cdus: Annotated[
         int | None,
         Field(ge=1, le=64, description="CDUs in the row of a unit; left out, what its heat takes and one spare."),
