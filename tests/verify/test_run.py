@@ -22,6 +22,7 @@ from lindos.verify import asking, hosts, run, verify
 from lindos.verify.asking import Replies
 from lindos.verify.codes import CODES
 from lindos.verify.hosts import HostResult
+from lindos.verify.routes import forwarding
 from lindos.workspace import Workspace
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lab"
@@ -64,6 +65,8 @@ class World:
         self.findings: dict[str, list[Finding]] = {}
         self.lost: set[str] = set()
         self.asked_paths: dict = {}
+        self.asked_routes: dict = {}
+        self.unused: set[str] = set()
 
     def heard(self, device):
         pairs = [(x, y) for a, b in self.cables.items() for x, y in ((a, b), (b, a))]
@@ -103,6 +106,14 @@ class World:
         }
         return fine, {}
 
+    def ask_routes(self, site, access, wanted, progress):
+        routes = {}
+        for switch, leaves in wanted.items():
+            plan = forwarding(site.cables, *site.devices.filter(device=switch)["fabric"])
+            routes[switch] = {leaf: plan.ports(switch, leaf) - self.unused for leaf in leaves}
+        self.asked_routes |= routes
+        return routes, {}
+
 
 @pytest.fixture
 def world(monkeypatch, zipapp):
@@ -110,6 +121,7 @@ def world(monkeypatch, zipapp):
     monkeypatch.setattr(run, "build", lambda _: zipapp)
     monkeypatch.setattr(run, "ask", made.ask)
     monkeypatch.setattr(run, "probe", made.probe)
+    monkeypatch.setattr(run, "ask_routes", made.ask_routes)
     return made
 
 
@@ -138,12 +150,25 @@ def error(device, tried="log in over SSH at 192.0.2.1:22 as root", said="timed o
 def test_a_hall_as_planned(lab, world):
     result = verify(lab, access=ACCESS)
     assert codes(result) == []
+    # Of every fabric that has more than one leaf: RDMA and out-of-band.
+    assert {"lab-a0001-leaf00", "lab-p001-spine02", "lab-p001-oob01"} <= set(world.asked_routes)
+
     assert reached(lab, "validated").gpus == 32
     assert reached(lab, "bmc").doubled == 32
     assert reached(lab, "schedulable").gpus == 0
     pings = sum(len(r["pings"]) for r in world.asked_paths.values())
     assert pings == 4 * 3 * 8 * 8
-    assert result.checks_run == 4 * 40 + 4 + 88 + pings
+    routes = sum(len(leaves) for leaves in world.asked_routes.values())
+    assert result.checks_run == 4 * 40 + 4 + 88 + pings + routes
+
+
+def test_a_switch_that_uses_some_of_its_uplinks_is_told_and_one_that_is_silent_is_not_asked(lab, world):
+    world.silent["switch", "lab-a0002-leaf00"] = error("lab-a0002-leaf00")
+    world.unused = {"etp9"}
+    told = [f for f in verify(lab, access=ACCESS).findings if f.code == "PATH-007"]
+    assert "lab-a0001-leaf00" in {f.subject for f in told}
+    assert all("but not over etp9" in f.message for f in told)
+    assert "lab-a0002-leaf00" not in world.asked_routes
 
 
 def test_cables_that_send_no_lldp_are_told_as_not_measured(lab, world):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lindos.drivers import redfish, runner
-from lindos.verify.hosts import HostResult, check_host, probe_host, read_neighbours
+from lindos.verify.hosts import HostResult, check_host, probe_host, read_neighbours, read_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,6 +71,20 @@ def probe(
     outcomes = _run(
         [("paths", device) for device in wanted],
         lambda job: probe_host(access.host(job[1], at[job[1]]), wanted[job[1]], zipapp),
+        progress,
+    )
+    answers = {o.host[1]: o.value for o in outcomes if o.value is not None}
+    return answers, {o.host[1]: o.error for o in outcomes if o.error is not None}
+
+
+def ask_routes(
+    site: Site, access: Access, wanted: Mapping[str, Mapping[str, str]], progress: Callable[[str], object]
+) -> tuple[dict[str, dict[str, set[str]]], dict[str, DriverError]]:
+    """Switch -> leaves and their loopbacks -> what each switch does with them, and who could not be asked."""
+    at = site.management()
+    outcomes = _run(
+        [("routes", device) for device in wanted if device in at],
+        lambda job: read_routes(access.host(job[1], at[job[1]]), wanted[job[1]]),
         progress,
     )
     answers = {o.host[1]: o.value for o in outcomes if o.value is not None}

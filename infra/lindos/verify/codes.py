@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lindos.verify.bmcs import CODES as BMC
 from lindos.verify.paths import CODES as PATH
+from lindos.verify.routes import CODES as ROUTE
 from lindos.verify.suite.codes import CODES as HOST
 from lindos.verify.telling import CODES as CABLE
 
@@ -20,5 +21,6 @@ CODES: dict[str, str] = {
     **{code: sentence for code, (_, sentence) in HOST.items()},
     **PATH,
     **REACH,
+    **ROUTE,
 }
 """Stable: a code is never used again for something else."""

@@ -11,6 +11,7 @@ from lindos.drivers import ssh
 from lindos.errors import DriverError
 from lindos.finding import Finding, Severity
 from lindos.observation import Observation
+from lindos.verify import routes
 from lindos.verify.suite import parsers
 
 if TYPE_CHECKING:
@@ -79,6 +80,15 @@ def read_neighbours(host: ssh.Host) -> tuple[Neighbour, ...]:
     except ValueError:
         said = f"`lldpctl` said what is not understood: {' '.join(text.split())[:80]}"
         raise DriverError(host.device, "read its neighbours", said, retryable=False) from None
+
+
+def read_routes(host: ssh.Host, leaves: Mapping[str, str]) -> dict[str, set[str]]:
+    """A switch, and leaves with their loopbacks -> leaf -> the ports over which the switch forwards to it."""
+    try:
+        with ssh.connect(host) as connection:
+            return routes.read(connection.check(routes.command(list(leaves.values()))), list(leaves))
+    except ValueError as error:
+        raise DriverError(host.device, "read its routes", f"not understood: {error}", retryable=False) from None
 
 
 def read_result(result: Mapping[str, Any], *, shipped: bool = False) -> HostResult:

@@ -119,10 +119,21 @@ def gather(by_node: Mapping[str, Sequence[Rail]], raw: Mapping[str, Mapping[str,
 
 def judge_paths(answers: Answers, ways: Ways, owner: Mapping[str, str]) -> tuple[Finding, ...]:
     """Answers, the ways of the plan and the device of each address -> findings, by cause and not by pair."""
+    planned = {pair for pair in answers.ping if ways.between(*pair)}
+    uncalled = {pair: got for pair, got in answers.ping.items() if pair not in planned and got != "none"}
+    answers = Answers(
+        {pair: answers.ping[pair] for pair in answers.ping if pair in planned}, answers.trace, answers.errors
+    )
     unsent = {end for end in answers.errors if all(got == "none" for (s, _), got in answers.ping.items() if s == end)}
     tried = {pair: got for pair, got in answers.ping.items() if pair[0] not in unsent}
     lost = {pair for pair, got in tried.items() if got == "none"}
     found = [_unsent(end, answers.errors[end]) for end in sorted(unsent)]
+    found += _between_leaves(
+        uncalled, ways, lambda where, count: Finding(
+            "PATH-003", Severity.CRITICAL, where[0], f"reaches {where[1]}, to which the plan has no way ({count} such)",
+            "a route that leaks from another fabric, or cables that are not where they should be",
+        ),
+    )  # fmt: skip
     dead, rest = _dead_ends(tried, lost)
     found += dead
     cross, rest = _cross_rail(tried, rest)

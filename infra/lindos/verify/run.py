@@ -13,10 +13,11 @@ from lindos.drivers.access import Access
 from lindos.finding import Finding, Severity
 from lindos.ledger import read_findings
 from lindos.observation import Observation, read_observations, write_observations
-from lindos.verify.asking import ask, probe
+from lindos.verify.asking import ask, ask_routes, probe
 from lindos.verify.bmcs import judge_bmc, judge_silence
 from lindos.verify.cabling import HEARD, cabling
 from lindos.verify.paths import gather, judge_paths, rails, requests
+from lindos.verify.routes import forwarding, judge_routes, targets
 from lindos.verify.site import read_site
 from lindos.verify.ways import ways
 from lindos.verify.zipapp import build
@@ -84,7 +85,7 @@ def verify(
             node: [rail for rail in mine if f"{rail.node}:{rail.port}" in passed]
             for node, mine in rails(site.expect).items()
         }
-        proof = _prove(whole, by_node, access, zipapp, progress)
+        proof = _prove(whole, by_node, list(replies.switches), access, zipapp, progress)
         told.findings += proof.findings
         told.checks += proof.checks
     result = VerifyResult(
@@ -98,11 +99,13 @@ def prove_paths(
     workspace: Workspace,
     *,
     hosts: Collection[str] | None = None,
+    without: Collection[str] = (),
     progress: Callable[[str], object] = lambda _: None,
     access: Access | None = None,
 ) -> VerifyResult:
-    """A workspace whose site is built -> whether rails reach each other, by ways that the plan has.
+    """A workspace whose site is built -> whether rails reach each other, and switches forward, as the plan has it.
 
+    `without` are switches that are known to be down: what is left of the plan without them is what is expected.
     Each node asks at most MOST_PINGS addresses and traces at most TRACES ways. Writes nothing.
     """
     start = time.perf_counter()
@@ -110,7 +113,9 @@ def prove_paths(
     site = whole if hosts is None else whole.only(hosts)
     zipapp = build(workspace.state / "verify")
     access = access or Access.from_environment()
-    proof = _prove(whole, rails(site.expect), access, zipapp, progress)
+    down = set(without)
+    switches = [s for s in site.switches() if s not in down]
+    proof = _prove(whole, rails(site.expect), switches, access, zipapp, progress, down)
     return VerifyResult(tuple(sorted(proof.findings)), (), proof.checks, time.perf_counter() - start)
 
 
@@ -231,20 +236,46 @@ def _cabled(site: Site, cables: Cabling) -> list[Observation]:
 def _prove(
     site: Site,
     by_node: Mapping[str, Sequence[Rail]],
+    switches: Collection[str],
     access: Access,
     zipapp: Zipapp,
     progress: Callable[[str], object],
+    down: Collection[str] = (),
 ) -> _Told:
     wanted = {node: request for node, request in requests(by_node).items() if request["pings"]}
     raw, silent = probe(site, access, zipapp, wanted, progress)
     answers = gather(by_node, raw)
     owner = {address: device for device, address in site.addresses.select("device", "address").iter_rows()}
-    findings = list(judge_paths(answers, ways(site.cables), owner))
+    findings = list(judge_paths(answers, ways(site.cables, without=down), owner))
     for node, error in sorted(silent.items()):
         message = f"its paths were not tried: {error.tried}: {error.said}"
         hint = error.problems[0].hint or "verify again"
         findings.append(Finding("REACH-002", Severity.UNKNOWN, node, message, hint))
-    return _Told(findings, [], len(answers.ping) + len(answers.trace))
+    forwarded = _forwarded(site, switches, access, progress, down)
+    return _Told(findings + forwarded.findings, [], len(answers.ping) + len(answers.trace) + forwarded.checks)
+
+
+def _forwarded(
+    site: Site,
+    switches: Collection[str],
+    access: Access,
+    progress: Callable[[str], object],
+    down: Collection[str],
+) -> _Told:
+    """What these switches do with packets to other leaves, fabric by fabric, against the plan."""
+    loopbacks = dict(site.addresses.filter(pl.col("purpose") == "loopback").select("device", "address").iter_rows())
+    told = _Told([], [])
+    for fabric in site.cables.filter(pl.col("tier") == "leaf_spine")["fabric"].unique().sort():
+        plan = forwarding(site.cables, fabric, without=down)
+        asked = {s: leaves for s, leaves in targets(plan).items() if s in set(switches)}
+        wanted = {s: {leaf: loopbacks[leaf] for leaf in leaves} for s, leaves in asked.items() if leaves}
+        seen, silent = ask_routes(site, access, wanted, progress)
+        told.findings += judge_routes(plan, seen)
+        told.checks += sum(len(routes) for routes in seen.values())
+        for switch, error in sorted(silent.items()):
+            message = f"its routes were not read: {error.tried}: {error.said}"
+            told.findings.append(Finding("PATH-007", Severity.UNKNOWN, switch, message, error.problems[0].hint or ""))
+    return told
 
 
 def _keep(workspace: Workspace, result: VerifyResult, hosts: set[str] | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from lindos.verify.mistakes import End
 
@@ -51,9 +51,10 @@ class Ways:
         return self._far[start]
 
 
-def ways(cables: pl.DataFrame, fabric: str = "rdma") -> Ways:
-    """Rows of cables.csv -> the Ways of one fabric."""
-    mine = cables.filter(pl.col("fabric") == fabric)
+def ways(cables: pl.DataFrame, fabric: str = "rdma", *, without: Collection[str] = ()) -> Ways:
+    """Rows of cables.csv -> the Ways of one fabric; `without` are switches that are known to be down."""
+    down = sorted(without)
+    mine = cables.filter(pl.col("fabric") == fabric, ~pl.col("a_device").is_in(down), ~pl.col("b_device").is_in(down))
     hosts = mine.filter(pl.col("tier") == "node_leaf")
     leaf = {
         (device, port): switch for device, port, switch in hosts.select("a_device", "a_port", "b_device").iter_rows()
