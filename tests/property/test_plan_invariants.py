@@ -264,7 +264,7 @@ STANDS = {
     "gpus": ["gpu", "device", "index", "rail"],
     "ports": ["device", "port", "cage", "lane_group", "lane_groups", "form", "rate_gbps", "fabric"],
     "links": ["link", "fabric", "tier", "rail", "a_device", "a_port", "b_device", "b_port", "rate_gbps", "cable"],
-    "cables": ["cable", "fabric", "route_mm", "length_mm"],
+    "cables": ["cable", "fabric", "route_mm", "length_mm", "medium", "part", "a_part", "b_part", "a_label", "b_label"],
     "addresses": ["device", "port", "purpose", "address", "prefix_len", "gateway"],
     "asns": ["device", "asn"],
     "power_connections": ["device", "psu", "pdu", "feed"],
@@ -278,17 +278,35 @@ def whole_units(fleet: dict[str, Any], products: dict[str, dict[str, Any]]) -> i
     return -(-fleet["gpus"] // unit) * unit
 
 
-@random_sites
-@given(sites(), st.integers(1, 12))
-def test_growth_within_what_was_declared_changes_nothing_that_stands(site: dict[str, Any], nodes: int) -> None:
+@st.composite
+def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it."""
+    site = draw(sites())
     fleets = site["compute"]["fleets"]
-    products = {p["product"]: p["facts"] for p in site["assumptions"]}
-    more = fleets[-1] | {"name": "more", "gpus": nodes * products[fleets[-1]["node"]]["gpus"]}
-    # Room is kept in whole units: a fleet that ends within a unit takes all of it.
-    before = site | {"grows_to": sum(whole_units(f, products) for f in [*fleets, more])}
-    grown = before | {"compute": site["compute"] | {"fleets": [*fleets, more]}}
+    rails_per_leaf = site["fabrics"]["rdma"]["rails_per_leaf"]
+    more, products = draw(fleet(len(fleets), Shape(len(site["power"]["feeds"]), rails_per_leaf)))
+    # Room is kept in units like those of the first fleet; others may take more of it, but no more ports a node.
+    facts = {p["product"]: p["facts"] for p in site["assumptions"]}
+    products[0]["facts"]["nics_ns"]["count"] = draw(st.integers(0, facts[fleets[0]["node"]]["nics_ns"]["count"]))
+    room = 3 * sum(f["gpus"] for f in [*fleets, more])
+    before = site | {"grows_to": draw(st.integers(room, 2 * room))}
+    halls = [{"name": "annex", "rows": 40, "racks_per_row": 20}] if draw(st.booleans()) else []
+    after = before | {
+        "compute": site["compute"] | {"fleets": [*fleets, more]},
+        "assumptions": [*site["assumptions"], *products],
+        "halls": [*site["halls"], *halls],
+    }
+    return before, after
+
+
+@random_sites
+@given(growing_sites())
+def test_growth_within_what_was_declared_changes_nothing_that_stands(
+    growing: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    before, after = growing
     _, old = built(before)
-    _, new = built(grown)
+    _, new = built(after)
     assert changed(old, new) == {}
 
 

@@ -116,7 +116,8 @@ def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
         ("oob", layout.oob, parts.oob.filter(tier="spine"), parts.oob.filter(tier="core")),
     ):
         out.append(kind(spines, fabric, "spine", pl.col("pod") * clos.spines_per_pod + pl.col("number"), pl.col("pod")))
-        out.append(kind(cores, fabric, "core", pl.col("group") * clos.cores_per_group + pl.col("number"), pl.lit(0)))
+        # By number first: a group that grows takes the numbers after all that stand.
+        out.append(kind(cores, fabric, "core", pl.col("number") * clos.groups + pl.col("group"), pl.lit(0)))
     out.append(kind(parts.frontend.filter(tier="leaf"), "frontend", "leaf", pl.col("number"), pl.col("number")))
     scope = pl.col("scope") * 128 + pl.col("index")
     out.append(kind(parts.oob.filter(tier="leaf"), "oob", "leaf", scope, scope))

@@ -97,6 +97,11 @@ def fill_pods(leaves: list[int], most: int) -> list[int]:
     return out
 
 
+def fits(leaves: list[int], clos: Clos) -> bool:
+    """Leaves of each unit, in order, and a fabric -> whether it joins them without more pods, spines or cores."""
+    return max(leaves) <= clos.leaves_per_pod and fill_pods(leaves, clos.leaves_per_pod)[-1] < clos.pods
+
+
 def size_clos(
     name: str,
     leaf: LeafPorts,

@@ -1,8 +1,9 @@
 """Layout -> halls, rows, racks and devices with coordinates.
 
 The floor is filled in the order of logical coordinates, row by row, every second hall from its far end, so that
-what is near in number is near in metres. Racks of one group share a row where a row can hold them; a pod starts a row
-of its own and stays in one hall where a hall can hold it. `placement:` then moves single racks.
+what is near in number is near in metres: a pod that ends in the next hall goes on beside where it began. Racks of one
+group share a row where a row can hold them, and a pod starts a row of its own. Nothing looks ahead, so that racks and
+halls which are added later move none. `placement:` then moves single racks.
 """
 
 from __future__ import annotations
@@ -52,33 +53,12 @@ def _room(spec: Spec) -> int:
     return sum(h.rows * h.racks_per_row for h in spec.halls)
 
 
-def rows_needed(widths: list[int], width: int) -> int:
-    """Widths of groups in order, width of a row -> rows that they fill; a group wider than a row spills over."""
-    rows = at = 0
-    for group in widths:
-        if at + group > width or not rows:
-            rows, at = rows + max(1, -(-group // width)), group % width or width
-        else:
-            at += group
-    return rows
-
-
 class _Cursor:
     """The next free spot while the floor is filled in order."""
 
     def __init__(self, spec: Spec) -> None:
         self._halls = spec.halls
         self._hall = self._row = self._position = 0
-
-    def new_pod(self, widths: list[int]) -> None:
-        """Start a row; start the next hall where this one has too few rows left and an empty one would do."""
-        self.new_row()
-        if 0 < self._hall + 1 < len(self._halls) and self._row:
-            here, after = self._halls[self._hall], self._halls[self._hall + 1]
-            if here.rows - self._row < rows_needed(widths, here.racks_per_row) and after.rows >= rows_needed(
-                widths, after.racks_per_row
-            ):
-                self._hall, self._row = self._hall + 1, 0
 
     def new_row(self) -> None:
         if self._position:
@@ -128,7 +108,7 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     for group in groups:
         if group[0].pod != pod:
             pod = group[0].pod
-            cursor.new_pod([_reserved(g) for g in groups if g[0].pod == pod])
+            cursor.new_row()
         taken = cursor.take(_reserved(group))
         if taken is None:
             left = len(layout.racks) - len(spots)

@@ -7,14 +7,12 @@ the bottom, the out-of-band switch at the top. Every frame is built from coordin
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.layout import oob_position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +42,7 @@ class Population:
     cores: pl.DataFrame
     """device, group, number"""
     frontend: pl.DataFrame
-    """device, tier, pod, number, group"""
+    """device, tier, scope (side), index (block of nodes), pod, number, group"""
     oob: pl.DataFrame
     """device, tier, scope, index, pod, in_pod, group, number"""
 
@@ -246,11 +244,14 @@ def _spines(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
     )
 
 
-def _cores(site: str, clos: Clos, per_rack: int, u_height: int) -> pl.DataFrame:
-    frame = _grid(group=clos.groups, number=clos.cores_per_group).with_columns(
-        order=pl.col("group") * clos.cores_per_group + pl.col("number")
-    )
-    return _stack(frame, per_rack, u_height).select(
+def _cores(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
+    rows = [
+        (group, number, layout.shared["core", group, number])
+        for group in range(layout.rdma.groups)
+        for number in range(layout.rdma.cores_per_group)
+    ]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(("group", "number", "order"), pl.Int64), orient="row")
+    return _stack(frame, layout.switches_per_rack, u_height).select(
         "group",
         "number",
         "u",
@@ -271,77 +272,43 @@ FABRIC_SCHEMA = {
     "group": pl.Int64, "number": pl.Int64, "rack": pl.String, "u": pl.Int64, "unit": pl.String, "slice": pl.String,
 }  # fmt: skip
 """Switches of a fabric whose leaves are no rail leaves: `in_pod` of a leaf, `number` of a spine in its pod and of a
-core in its `group`."""
+core in its `group`; `scope`, `index` of an access switch, and of a front-end leaf its side and its block of nodes."""
 
 
-def _upper(
-    fabric: str, layout: Layout, clos: Clos, pods: list[int], full_pods: int, first: int, slice_: str
-) -> list[tuple[object, ...]]:
-    """Spines and cores of the front-end or out-of-band fabric, in the shared racks from slot `first` on."""
-    rows: list[tuple[object, ...]] = []
-    for pod in pods:
-        for s in range(clos.spines_per_pod):
-            spot = _shared_spot(layout, first + pod * clos.spines_per_pod + s)
-            rows.append(
-                (
-                    f"{layout.site}-{fabric}-p{pod + 1:03}-spine{s + 1:02}",
-                    "spine",
-                    0,
-                    0,
-                    pod,
-                    0,
-                    s,
-                    s,
-                    *spot,
-                    None,
-                    slice_,
-                )
-            )
-    for g in range(clos.groups):
-        for c in range(clos.cores_per_group):
-            spot = _shared_spot(layout, first + full_pods * clos.spines_per_pod + g * clos.cores_per_group + c)
-            rows.append(
-                (
-                    f"{layout.site}-{fabric}-g{g + 1:03}-core{c + 1:02}",
-                    "core",
-                    0,
-                    0,
-                    0,
-                    0,
-                    g,
-                    c,
-                    *spot,
-                    None,
-                    slice_,
-                )
-            )
-    return rows
+def _upper(fabric: str, layout: Layout, clos: Clos, pods: list[int], slice_: str) -> list[tuple[object, ...]]:
+    """Spines and cores of the front-end or out-of-band fabric, in the shared racks."""
+
+    def row(name: str, tier: str, pod: int, group: int, number: int) -> tuple[object, ...]:
+        coordinates = (pod, number) if tier == "spine" else (group, number)
+        spot = _shared_spot(layout, layout.shared[f"{fabric}-{tier}", *coordinates])
+        return (f"{layout.site}-{fabric}-{name}", tier, 0, 0, pod, 0, group, number, *spot, None, slice_)
+
+    spines = [row(f"p{p + 1:03}-spine{s + 1:02}", "spine", p, s, s) for p in pods for s in range(clos.spines_per_pod)]
+    cores = [
+        row(f"g{g + 1:03}-core{c + 1:02}", "core", 0, g, c)
+        for g in range(clos.groups)
+        for c in range(clos.cores_per_group)
+    ]
+    return spines + cores
 
 
 def _frontend(layout: Layout) -> pl.DataFrame:
-    """Leaves stand beside the first node that they serve, `homes` of them for a block of nodes."""
-    clos, homes, site = layout.frontend, layout.frontend_homes, layout.site
-    if not homes:
-        return pl.DataFrame(schema=FABRIC_SCHEMA)
-    last, starts = layout.units[-1], [u.node_slot for u in layout.units]
-    blocks = -(-(last.node_slot + last.fleet.nodes_per_unit) // clos.leaf.down)
+    """Leaves stand beside the first node that they serve."""
+    clos, site = layout.frontend, layout.site
     rows: list[tuple[object, ...]] = []
-    for block in range(blocks):
-        unit = layout.units[bisect_right(starts, block * clos.leaf.down) - 1]
-        nth = block - -(-unit.node_slot // clos.leaf.down)
-        for side in range(homes):
-            number = block * homes + side
-            slot = unit.leaves + nth * homes + side
-            rack, u = slot // unit.switches_per_rack, 1 + slot % unit.switches_per_rack * layout.slot_u
-            name = f"a{unit.number + 1:04}"
-            rows.append((
-                f"{site}-fe-leaf{number + 1:04}", "leaf", 0, number,
-                number // clos.leaves_per_pod, number % clos.leaves_per_pod,
-                0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
-            ))  # fmt: skip
-    if clos.tiers > 1:
-        pods = list(range(-(-blocks * homes // clos.leaves_per_pod)))
-        rows += _upper("fe", layout, clos, pods, layout.frontend_pods, layout.shared.frontend_spines, "frontend")
+    for leaf in layout.frontend_leaves:
+        unit, number = layout.units[leaf.unit], leaf.number
+        slot = unit.leaves + leaf.nth
+        rack, u = slot // unit.switches_per_rack, 1 + slot % unit.switches_per_rack * layout.slot_u
+        name = f"a{unit.number + 1:04}"
+        rows.append((
+            f"{site}-fe-leaf{number + 1:04}", "leaf", leaf.side, leaf.block,
+            number // clos.leaves_per_pod, number % clos.leaves_per_pod,
+            0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
+        ))  # fmt: skip
+    if clos.tiers > 1 and rows:
+        pods = list(range(-(-len(rows) // clos.leaves_per_pod)))
+        rows += _upper("fe", layout, clos, pods, "frontend")
     return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
 
 
@@ -358,19 +325,21 @@ def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u:
             if key in seen:
                 continue
             seen.add(key)
-            pod, in_pod = oob_position(layout, scope, index)
+            pod, in_pod = layout.oob_spots[key]
             pods[pod] = None
             name = f"{site}-p{scope:03}-oob{index + 1:02}" if scope else f"{site}-net-oob{index + 1:02}"
             slice_ = f"oob-p{scope:03}" if scope else "oob-shared"
             rows.append((name, "leaf", scope, index, pod, in_pod, 0, index, rack.name, u, None, slice_))
             u -= height_u
     if clos.tiers > 1:
-        rows += _upper("oob", layout, clos, sorted(pods), layout.pods_full + 1, layout.shared.oob, "oob-shared")
+        rows += _upper("oob", layout, clos, sorted(pods), "oob-shared")
     return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
 
 
 def _control(layout: Layout, count: int) -> pl.DataFrame:
-    rows = [(f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared.services + i)) for i in range(count)]
+    rows = [
+        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared["control", i, 0])) for i in range(count)
+    ]
     return pl.DataFrame(
         rows, schema={"device": pl.String, "rack": pl.String, "u": pl.Int64}, orient="row"
     ).with_columns(slice=pl.lit("services"))
@@ -462,7 +431,7 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         nodes=_nodes(site, units, facts),
         leaves=_leaves(site, units, slot_u),
         spines=_spines(site, layout, slot_u),
-        cores=_cores(site, layout.rdma, per_rack, slot_u),
+        cores=_cores(site, layout, slot_u),
         frontend=_frontend(layout),
         oob=_oob(layout, racks_per_switch, top, facts.oob.device.u_height),
     )

@@ -175,21 +175,24 @@ def _spine_core(
 
 def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
     """Front-end port p of a node to side p of the leaf pair (or single leaf) that serves its block of nodes."""
-    homes, down = layout.frontend_homes, layout.frontend.leaf.down
-    if not homes:
+    down, leaves = layout.frontend.leaf.down, parts.frontend.filter(tier="leaf")
+    if leaves.is_empty():
         return pl.DataFrame()
-    has = {f.number: f.frontend_ports for f in facts.fleets}
-    form = pl.col("fleet").replace_strict({f.number: f.frontend_form for f in facts.fleets}, return_dtype=pl.String)
-    rails = max(f.rails for f in facts.fleets)
-    frame = _times(parts.nodes.select("device", "fleet", "node_slot", "slice"), side=homes)
-    frame = frame.filter(pl.col("side") < pl.col("fleet").replace_strict(has, return_dtype=pl.Int64)).with_columns(
-        segment=pl.col("node_slot") // down * homes + pl.col("side"),
+    shape = pl.DataFrame(
+        [(f.number, f.frontend_ports, f.frontend_form, f.rails) for f in facts.fleets],
+        schema=["fleet", "ports", "form", "rails"],
+        orient="row",
+    )
+    nodes = parts.nodes.select("device", "fleet", "node_slot", "slice").join(shape, on="fleet", maintain_order="left")
+    frame = _times(nodes, side=max(f.frontend_ports for f in facts.fleets)).filter(pl.col("side") < pl.col("ports"))
+    frame = frame.with_columns(
+        block=pl.col("node_slot") // down,
         b_number=pl.col("node_slot") % down,
         a_device="device",
-        **_on_node(form, pl.format("fe{}", "side"), pl.col("side") + rails + 1),
+        **_on_node(pl.col("form"), pl.format("fe{}", "side"), pl.col("side") + pl.col("rails") + 1),
     )
-    leaves = parts.frontend.filter(tier="leaf").select(segment="number", b_device="device")
-    frame = frame.join(leaves, on="segment", maintain_order="left")
+    spots = leaves.select(block="index", side="scope", segment="number", b_device="device")
+    frame = frame.join(spots, on=["block", "side"], maintain_order="left")
     return _finish(frame, "frontend", "node_leaf", facts.frontend.gbps, facts.frontend)
 
 

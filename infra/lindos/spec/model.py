@@ -88,6 +88,10 @@ class Fleet(_Section):
     gpus: Annotated[Gpus, Field(description="GPUs bought; a whole number of nodes.")]
     unit: Annotated[Unit, Field(description="The smallest set of racks that can train: {racks: 8}.")]
     rails: Annotated[int, Field(ge=1, le=8, description="Rails of a node: its east-west NICs.")] = 8
+    grows_to: Annotated[
+        Gpus | None,
+        Field(description="Where the site outgrows what was declared: GPUs that there is room for from here on."),
+    ] = None
 
 
 class Services(_Section):
