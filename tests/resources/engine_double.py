@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -130,17 +128,5 @@ def failed(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed:
 @contextmanager
 def serving(engine: Engine) -> Iterator[int]:
     """An engine -> the port of a provider that was started by it."""
-    started: list[int] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-
-    def announce(port: int) -> None:
-        started.append(port)
-        ready.set()
-
-    task = loop.create_task(provider.serve(engine.address, announce))
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-    assert ready.wait(10)
-    yield started[0]
-    loop.call_soon_threadsafe(task.cancel)
-    loop.call_soon_threadsafe(loop.stop)
+    with provider.serving(engine.address) as (port, _):
+        yield port

@@ -8,18 +8,18 @@ in a thread.
 # ruff: noqa: N802, ARG002  the engine's protocol gives methods and arguments their names
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-import grpc.aio
+import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from lindos.drivers.access import SECRET, SETTINGS, Access
@@ -43,10 +43,10 @@ from lindos.resources.wire import (
 from lindos.workspace import project_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from grpc.aio import ServicerContext as Context
+    from grpc import ServicerContext as Context
 
     from lindos.resources.kinds import Kind
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
 KINDS = {kind.token: kind for kind in (*COMPUTED, NODE, SWITCH)}
 
-WORKERS = 128
-"""Devices spoken to at once. A thread that waits for a BMC costs next to nothing."""
+MOST_THREADS = 4096
+"""Started as they are needed: a call that waits for a device must not keep Cancel waiting."""
 
 PATIENCE_S = 300.0
 """How long a device may take where the program gives no custom timeout."""
@@ -72,47 +72,43 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._access = Access(os.environ)
         self._listen(engine_address)
 
-    async def Handshake(
+    def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: Context
     ) -> provider_pb2.ProviderHandshakeResponse:
         self._listen(request.engine_address)
         return provider_pb2.ProviderHandshakeResponse()
 
-    async def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> Empty:
+    def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> Empty:
         self._listen(request.address)
         return Empty()
 
-    async def GetPluginInfo(self, request: Empty, context: Context) -> plugin_pb2.PluginInfo:
+    def GetPluginInfo(self, request: Empty, context: Context) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=own_version())
 
-    async def GetSchema(
-        self, request: provider_pb2.GetSchemaRequest, context: Context
-    ) -> provider_pb2.GetSchemaResponse:
+    def GetSchema(self, request: provider_pb2.GetSchemaRequest, context: Context) -> provider_pb2.GetSchemaResponse:
         return provider_pb2.GetSchemaResponse(schema=json.dumps(package_schema()))
 
-    async def CheckConfig(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    async def DiffConfig(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
         """Never a change: a provider that is replaced replaces all that it manages."""
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
-    async def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: Context
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: provider_pb2.ConfigureRequest, context: Context) -> provider_pb2.ConfigureResponse:
         self._access = Access(os.environ, plain(request.args))
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-    async def Check(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
-        kind = await self._kind(request.urn, context)
+    def Check(self, request: provider_pb2.CheckRequest, context: Context) -> provider_pb2.CheckResponse:
+        kind = self._kind(request.urn, context)
         inputs, failures = kind.check(plain(request.news))
         return provider_pb2.CheckResponse(
             inputs=struct(inputs),
             failures=[provider_pb2.CheckFailure(property=p, reason=f"{p} {why}") for p, why in failures],
         )
 
-    async def Diff(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
-        kind = await self._kind(request.urn, context)
+    def Diff(self, request: provider_pb2.DiffRequest, context: Context) -> provider_pb2.DiffResponse:
+        kind = self._kind(request.urn, context)
         changes = kind.diff(plain(request.old_inputs), plain(request.news), plain(request.olds))
         replaces = kind.replaced(changes)
         detail = {}
@@ -128,45 +124,49 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
 
-    async def Create(self, request: provider_pb2.CreateRequest, context: Context) -> provider_pb2.CreateResponse:
+    def Create(self, request: provider_pb2.CreateRequest, context: Context) -> provider_pb2.CreateResponse:
         inputs = plain(request.properties)
-        kind = await self._kind(request.urn, context)
+        kind = self._kind(request.urn, context)
         rid = request.urn.rpartition("::")[2]
         if request.preview:
             return provider_pb2.CreateResponse(properties=struct({}))
-        outputs = await self._converge(kind, request, rid, inputs, context)
+        outputs = self._converge(kind, request, rid, inputs, context)
         return provider_pb2.CreateResponse(id=rid, properties=struct(outputs))
 
-    async def Update(self, request: provider_pb2.UpdateRequest, context: Context) -> provider_pb2.UpdateResponse:
+    def Update(self, request: provider_pb2.UpdateRequest, context: Context) -> provider_pb2.UpdateResponse:
         inputs = plain(request.news)
-        kind = await self._kind(request.urn, context)
+        kind = self._kind(request.urn, context)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=request.olds)
-        outputs = await self._converge(kind, request, request.id, inputs, context)
+        outputs = self._converge(kind, request, request.id, inputs, context)
         return provider_pb2.UpdateResponse(properties=struct(outputs))
 
-    async def Read(self, request: provider_pb2.ReadRequest, context: Context) -> provider_pb2.ReadResponse:
-        kind = await self._kind(request.urn, context)
+    def Read(self, request: provider_pb2.ReadRequest, context: Context) -> provider_pb2.ReadResponse:
+        kind = self._kind(request.urn, context)
         inputs, olds = plain(request.inputs), plain(request.properties)
         look = partial(kind.read, self._world(), request.urn, request.id, inputs, olds)
-        seen = await self._ask(look, context)
+        seen = self._ask(look, context)
         if seen is None:
             return provider_pb2.ReadResponse()
         if seen.reasons:
-            await init_failed(context, request.id, seen.outputs, seen.inputs, seen.reasons)
+            init_failed(context, request.id, seen.outputs, seen.inputs, seen.reasons)
         return provider_pb2.ReadResponse(id=request.id, properties=struct(seen.outputs), inputs=struct(seen.inputs))
 
-    async def Delete(self, request: provider_pb2.DeleteRequest, context: Context) -> Empty:
-        kind = await self._kind(request.urn, context)
+    def Delete(self, request: provider_pb2.DeleteRequest, context: Context) -> Empty:
+        kind = self._kind(request.urn, context)
         timeout_s = request.timeout or PATIENCE_S
-        await self._ask(partial(kind.delete, self._world(), request.urn, plain(request.old_inputs), timeout_s), context)
+        self._ask(partial(kind.delete, self._world(), request.urn, plain(request.old_inputs), timeout_s), context)
         return Empty()
 
-    async def Cancel(self, request: Empty, context: Context) -> Empty:
+    def Cancel(self, request: Empty, context: Context) -> Empty:
+        self.stop()
+        return Empty()
+
+    def stop(self) -> None:
+        """What waits for a device gives up."""
         self._stop.set()
-        return Empty()
 
-    async def _converge(
+    def _converge(
         self,
         kind: Kind,
         request: provider_pb2.CreateRequest | provider_pb2.UpdateRequest,
@@ -177,50 +177,42 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         timeout_s = request.timeout or PATIENCE_S
         do = partial(kind.converge, self._world(), request.urn, inputs, timeout_s)
         try:
-            return await self._ask(do, context)
+            return self._ask(do, context)
         except NotReadyError as error:
             unready = error
-        return await init_failed(context, rid, unready.outputs, inputs, unready.reasons)
+        return init_failed(context, rid, unready.outputs, inputs, unready.reasons)
 
-    async def _kind(self, urn: str, context: Context) -> Kind:
+    def _kind(self, urn: str, context: Context) -> Kind:
         token = urn.split("::")[2].rpartition("$")[2] if urn.count("::") >= 3 else ""
         if token not in KINDS:
-            await fail(context, f"{token or urn}: no such kind; there are {', '.join(sorted(KINDS))}")
+            fail(context, f"{token or urn}: no such kind; there are {', '.join(sorted(KINDS))}")
         return KINDS[token]
 
-    async def _ask(self, do: Callable[[], T], context: Context) -> T:
-        """Does in a thread what may wait for a device; its error is told to the engine in one piece."""
+    def _ask(self, do: Callable[[], T], context: Context) -> T:
+        """Does what may wait for a device; its error is told to the engine in one piece."""
         if self._stop.is_set():
-            await fail(context, "cancelled")
+            fail(context, "cancelled")
         try:
-            return await asyncio.to_thread(do)
+            return do()
         except DriverError as error:
             message = error.render()
-        return await fail(context, message)
+        return fail(context, message)
 
     def _world(self) -> World:
         return World(project_root(), self._access.bmc, self._access.host, self._stop, self._tell())
 
     def _listen(self, engine_address: str) -> None:
         if engine_address:
-            self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address))
+            self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
 
     def _tell(self) -> Callable[[str, str, str], None]:
-        loop = asyncio.get_running_loop()
-
         def tell(severity: str, message: str, urn: str) -> None:
             if self._engine is not None:
-                line = engine_pb2.LogRequest(severity=SEVERITY[severity], message=message, urn=urn)
-                asyncio.run_coroutine_threadsafe(_log(self._engine, line), loop)
+                # An engine that has gone away has nobody to show it to.
+                with suppress(grpc.RpcError):
+                    self._engine.Log(engine_pb2.LogRequest(severity=SEVERITY[severity], message=message, urn=urn))
 
         return tell
-
-
-async def _log(engine: engine_pb2_grpc.EngineStub, line: engine_pb2.LogRequest) -> None:
-    try:
-        await engine.Log(line)
-    except grpc.aio.AioRpcError:
-        return  # An engine that has gone away has nobody to show it to.
 
 
 def own_version() -> str:
@@ -249,32 +241,34 @@ def package_schema() -> dict[str, Any]:
     }
 
 
-async def serve(engine_address: str = "", announce: Callable[[int], None] = print) -> None:
-    """The engine's address -> a server on a port that `announce` is told; runs until it is told to stop."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS))
-    server = grpc.aio.server(options=MESSAGE_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(engine_address), server)
+@contextmanager
+def serving(engine_address: str = "") -> Iterator[tuple[int, grpc.Server]]:
+    """The engine's address -> a port on which a provider answers, and its server; both end with the context."""
+    provider = Provider(engine_address)
+    server = grpc.server(ThreadPoolExecutor(MOST_THREADS), options=MESSAGE_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    announce(port)
-    engine = os.getppid()
-    while os.getppid() == engine:
-        # An engine that was killed without a word leaves nobody to serve.
-        await server.wait_for_termination(timeout=2)
+    server.start()
+    try:
+        yield port, server
+    finally:
+        provider.stop()
+        server.stop(None)
 
 
 def main() -> None:
     """The engine's address in `sys.argv`, the port on standard output; serves as long as the engine lives."""
     said = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Whatever a library prints must not be taken for the port.
-
-    def announce(port: int) -> None:
-        said.write(f"{port}\n")
-        said.flush()
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The engine hears it as well, and says Cancel.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    asyncio.run(serve(next((a for a in sys.argv[1:] if not a.startswith("-")), ""), announce))
+    engine = os.getppid()
+    with serving(next((a for a in sys.argv[1:] if not a.startswith("-")), "")) as (port, server):
+        said.write(f"{port}\n")
+        said.flush()
+        while os.getppid() == engine:
+            # An engine that was killed without a word leaves nobody to serve.
+            server.wait_for_termination(timeout=2)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import NoReturn
 
-    from grpc.aio import ServicerContext as Context
+    from grpc import ServicerContext as Context
     from pulumi.runtime.proto import (
         engine_pb2,
         engine_pb2_grpc,
@@ -100,13 +100,13 @@ def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
     return message
 
 
-async def fail(context: Context, message: str) -> NoReturn:
+def fail(context: Context, message: str) -> NoReturn:
     """Ends a call with an error that a person reads; the engine keeps nothing of the resource."""
-    await context.abort(grpc.StatusCode.UNKNOWN, message)
+    context.abort(grpc.StatusCode.UNKNOWN, message)
     raise AssertionError("abort has raised")
 
 
-async def init_failed(
+def init_failed(
     context: Context,
     rid: str,
     outputs: Mapping[str, Any],
@@ -122,5 +122,5 @@ async def init_failed(
     status = grpc.Status()
     status.code, status.details = grpc.StatusCode.UNKNOWN, body.message
     status.trailing_metadata = (("grpc-status-details-bin", body.SerializeToString()),)
-    await context.abort_with_status(status)
+    context.abort_with_status(status)
     raise AssertionError("abort has raised")
