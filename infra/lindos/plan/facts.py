@@ -60,6 +60,7 @@ class FleetFacts:
     nodes_per_rack: int
     racks_per_unit: int
     network_racks_per_unit: int | None
+    building: str | None
     cdu: DeviceFacts | None
     cdus_per_rack: int
     cdus_per_unit: int
@@ -241,6 +242,7 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> Fle
         nodes_per_rack=nodes,
         racks_per_unit=fleet.unit.racks,
         network_racks_per_unit=fleet.unit.network_racks,
+        building=fleet.building,
         cdu=_device(needs, "cdu", rack.cdu, cdu) if cdu and rack.cdu else None,
         cdus_per_rack=cdus,
         cdus_per_unit=_row_cdus(fleet, liquid_w * fleet.unit.racks, cdu_w) if in_row else 0,

@@ -3,12 +3,14 @@
 The floor is filled in the order of logical coordinates, row by row, every second hall from its far end, so that
 what is near in number is near in metres: a pod that ends in the next hall goes on beside where it began. Racks of one
 group share a row where a row can hold them, and a pod starts a row of its own. Nothing looks ahead, so that racks and
-halls which are added later move none. `placement:` then moves single racks.
+halls which are added later move none. In a site of several buildings a fleet fills its own, and what belongs to no
+fleet stands with the units that follow it. `placement:` then moves single racks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -40,24 +42,52 @@ def _mm(metres: float) -> int:
     return round(metres * 1000)
 
 
-def _halls(spec: Spec) -> list[tuple[Hall, int]]:
-    """Halls with the x at which each starts: side by side, their rows along x."""
-    out, x = [], 0
+def _halls(spec: Spec) -> list[tuple[Hall, int, int]]:
+    """Halls with x and y at which each starts: side by side in their building, their rows along x."""
+    out = []
+    corner = {b.name: (_mm(b.x_m), _mm(b.y_m)) for b in spec.buildings}
+    at: dict[str | None, int] = {b: x for b, (x, _) in corner.items()}
     for hall in spec.halls:
-        out.append((hall, x))
-        x += _mm(hall.racks_per_row * hall.rack_pitch_m) + _mm(hall.gap_m)
+        x = at.get(hall.building, 0)
+        out.append((hall, x, corner.get(hall.building or "", (0, 0))[1]))
+        at[hall.building] = x + _mm(hall.racks_per_row * hall.rack_pitch_m) + _mm(hall.gap_m)
     return out
 
 
-def _room(spec: Spec) -> int:
-    return sum(h.rows * h.racks_per_row for h in spec.halls)
+def _apart(spec: Spec) -> None:
+    """InfeasibleError where the halls of two buildings stand in each other."""
+    boxes: dict[str, list[tuple[int, int, int, int]]] = {}
+    for hall, x, y in _halls(spec):
+        right, far = x + _mm(hall.racks_per_row * hall.rack_pitch_m), y + _mm(hall.rows * hall.row_pitch_m)
+        boxes.setdefault(hall.building or "", []).append((x, y, right, far))
+    extent = {
+        name: (*(min(b[i] for b in mine) for i in (0, 1)), *(max(b[i] for b in mine) for i in (2, 3)))
+        for name, mine in boxes.items()
+    }
+    problems = [
+        Problem(
+            f"buildings '{one}' and '{other}' stand in each other: the halls of '{one}' take "
+            f"{(a[2] - a[0]) / 1000:.0f} x {(a[3] - a[1]) / 1000:.0f} m from x {a[0] / 1000:.0f} m, "
+            f"y {a[1] / 1000:.0f} m, and '{other}' begins at x {b[0] / 1000:.0f} m, y {b[1] / 1000:.0f} m",
+            hint="buildings: other x_m or y_m; rows run along x",
+        )
+        for (one, a), (other, b) in combinations(extent.items(), 2)
+        if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    ]
+    if problems:
+        raise InfeasibleError(problems)
+
+
+def _room(spec: Spec, building: str | None) -> int:
+    return sum(h.rows * h.racks_per_row for h in spec.halls if h.building == building)
 
 
 class _Cursor:
-    """The next free spot while the floor is filled in order."""
+    """The next free spot of a building while its floor is filled in order."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._halls = spec.halls
+    def __init__(self, spec: Spec, building: str | None) -> None:
+        mine = [(i, hall) for i, hall in enumerate(spec.halls) if hall.building == building]
+        self._numbers, self._halls = [i for i, _ in mine], [hall for _, hall in mine]
         self._hall = self._row = self._position = 0
 
     def new_row(self) -> None:
@@ -82,7 +112,9 @@ class _Cursor:
             if self._hall >= len(self._halls):
                 return None
             rows = self._halls[self._hall].rows
-            out.append((self._hall, rows - 1 - self._row if self._hall % 2 else self._row, self._position))
+            out.append(
+                (self._numbers[self._hall], rows - 1 - self._row if self._hall % 2 else self._row, self._position)
+            )
             self._position += 1
             if self._position >= self._halls[self._hall].racks_per_row:
                 self.new_row()
@@ -99,24 +131,35 @@ def _groups(layout: Layout) -> list[list[RackLayout]]:
     return out
 
 
+def _building_of(groups: list[list[RackLayout]]) -> list[str | None]:
+    """Groups of racks in order -> the building of each: its fleet's, or that of the next unit."""
+    out: list[str | None] = []
+    building = None
+    for group in reversed(groups):
+        if unit := group[0].unit:
+            building = unit.fleet.building
+        out.append(building)
+    return out[::-1]
+
+
 def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     """Every rack on its default spot; InfeasibleError where the halls are too small."""
-    cursor = _Cursor(spec)
+    cursors = {building: _Cursor(spec, building) for building in dict.fromkeys(h.building for h in spec.halls)}
     spots: dict[str, Spot] = {}
     pod: int | None = None
     groups = _groups(layout)
-    for group in groups:
+    for group, building in zip(groups, _building_of(groups), strict=True):
+        cursor = cursors[building]
         if group[0].pod != pod:
             pod = group[0].pod
             cursor.new_row()
         taken = cursor.take(_reserved(group))
         if taken is None:
-            left = len(layout.racks) - len(spots)
+            left, where = len(layout.racks) - len(spots), f" of building {building}" if building else ""
             raise InfeasibleError(
                 Problem(
-                    f"the halls are full: {left:,} of {len(layout.racks):,} racks have no place "
-                    f"({_room(spec):,} positions; "
-                    "racks of one unit stand side by side in a row)",
+                    f"the halls{where} are full: {left:,} of {len(layout.racks):,} racks have no place "
+                    f"({_room(spec, building):,} positions; racks of one unit stand side by side in a row)",
                     hint="give halls: more rows or more racks_per_row; a row should hold whole units",
                 )
             )
@@ -173,23 +216,24 @@ def _move(spec: Spec, spots: dict[str, Spot]) -> None:
 
 def place(spec: Spec, layout: Layout) -> Floor:
     """Spec and layout -> Floor. InfeasibleError where the floor is too small or a placement cannot be."""
+    _apart(spec)
     spots = _fill(spec, layout)
     _move(spec, spots)
     halls = _halls(spec)
     rows = []
-    for hall, _ in halls:
+    for hall, _, y in halls:
         rows += [
             {
                 "row": f"{hall.name}-r{n + 1:02}",
                 "hall": hall.name,
                 "number": n + 1,
-                "y_mm": _mm(n * hall.row_pitch_m),
+                "y_mm": y + _mm(n * hall.row_pitch_m),
             }
             for n in range(hall.rows)
         ]
     records = []
     for name, (h, r, p) in spots.items():
-        hall, x = halls[h]
+        hall, x, y = halls[h]
         records.append(
             (
                 name,
@@ -197,7 +241,7 @@ def place(spec: Spec, layout: Layout) -> Floor:
                 f"{hall.name}-r{r + 1:02}",
                 p + 1,
                 x + _mm(p * hall.rack_pitch_m),
-                _mm(r * hall.row_pitch_m),
+                y + _mm(r * hall.row_pitch_m),
                 hall.rack_height_u,
                 _mm(hall.tray_height_m),
             )
@@ -209,15 +253,16 @@ def place(spec: Spec, layout: Layout) -> Floor:
                 [
                     {
                         "hall": h.name,
+                        "building": h.building,
                         "rows": h.rows,
                         "racks_per_row": h.racks_per_row,
                         "x_mm": x,
-                        "y_mm": 0,
+                        "y_mm": y,
                         "tray_height_mm": _mm(h.tray_height_m),
                         "rack_w": None if h.rack_kw is None else round(h.rack_kw * 1000),
                         "rack_kg": h.rack_kg,
                     }
-                    for h, x in halls
+                    for h, x, y in halls
                 ]
             ),
             cast=True,

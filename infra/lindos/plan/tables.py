@@ -21,6 +21,7 @@ class Halls(dy.Schema):
     """A data hall and its grid of rack positions; `rack_w` and `rack_kg` are what a position is built for."""
 
     hall = dy.String(primary_key=True)
+    building = dy.String(nullable=True)
     rows = dy.UInt16()
     racks_per_row = dy.UInt16()
     x_mm = dy.Int64()

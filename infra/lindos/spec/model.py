@@ -92,6 +92,9 @@ class Fleet(_Section):
         Gpus | None,
         Field(description="Where the site outgrows what was declared: GPUs that there is room for from here on."),
     ] = None
+    building: Annotated[Name | None, Field(description="The building where it stands, where the site has several.")] = (
+        None
+    )
 
 
 class Services(_Section):
@@ -112,10 +115,21 @@ class Compute(_Section):
     services: Annotated[Services | None, Field(description="Servers without GPUs that run the site.")] = None
 
 
+class Building(_Section):
+    """A building and where its corner stands on the site; cables between buildings run along x and y."""
+
+    name: Annotated[Name, Field(description="A name of your own for this building.")]
+    x_m: Annotated[float, Field(ge=0, le=100_000, description="Metres along x to its corner.")]
+    y_m: Annotated[float, Field(ge=0, le=100_000, description="Metres along y to its corner.")]
+
+
 class Hall(_Section):
-    """A data hall and its grid of rack positions; rows run along x, halls stand side by side along y."""
+    """A data hall and its grid of rack positions. Rows run along x; halls of a building stand side by side along x."""
 
     name: Annotated[Name, Field(description="A name of your own for this hall.")]
+    building: Annotated[Name | None, Field(description="The building that it is in, where the site has several.")] = (
+        None
+    )
     rows: Annotated[int, Field(ge=1, le=1_000, description="Rows of racks.")]
     racks_per_row: Annotated[int, Field(ge=1, le=1_000, description="Rack positions of a row.")]
     rack_pitch_m: Annotated[float, Field(gt=0.3, le=3, description="Metres from one rack to the next in a row.")] = 0.75
@@ -279,6 +293,11 @@ class Spec(_Section):
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Annotated[str, Field(min_length=1)]],
         Field(description="Versions that the nodes shall run, by the name of the software."),
     ] = {}
+    buildings: Annotated[
+        tuple[Building, ...],
+        LENIENT,
+        Field(max_length=64, description="The buildings of a site that has several: {name: ..., x_m: ..., y_m: ...}."),
+    ] = ()
     halls: Annotated[
         tuple[Hall, ...], LENIENT, Field(min_length=1, max_length=256, description="The data halls, in order.")
     ]

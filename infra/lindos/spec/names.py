@@ -47,6 +47,7 @@ MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 DIFFERENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("compute", "fleets", "*", "name"), "each fleet needs a name of its own"),
+    (("buildings", "*", "name"), "each building needs a name of its own"),
     (("halls", "*", "name"), "each hall needs a name of its own"),
     (("power", "sources", "*", "name"), "each source needs a name of its own"),
     (("power", "feeds", "*"), "each feed needs a name of its own"),
@@ -91,6 +92,40 @@ def _halls(source: Source, raw: Any) -> None:
                 path,
                 f"there is no hall '{shorten(name)}'",
                 did_you_mean(name, known, f"the halls are: {', '.join(known[:8])}"),
+            )
+
+
+IN_BUILDINGS = ((("halls", "*"), "hall"), (("compute", "fleets", "*"), "fleet"))
+"""What says which building it stands in, where a site has several."""
+
+
+def _entries(raw: Any, pattern: tuple[str, ...]) -> Iterator[tuple[Steps, dict[str, Any]]]:
+    """Plain values and a pattern that ends in a list -> path and value of each of its entries that has keys."""
+    for step in pattern[:-1]:
+        raw = raw.get(step) if isinstance(raw, dict) else None
+    for i, entry in enumerate(raw[:MOST] if isinstance(raw, list) else ()):
+        if isinstance(entry, dict):
+            yield (*pattern[:-1], i), entry
+
+
+def _buildings(source: Source, raw: Any) -> None:
+    known = list(dict.fromkeys(name for _, name in _words(raw, ("buildings", "*", "name"))))
+    halls = {name for _, name in _words(raw, ("halls", "*", "building"))}
+    all_of_them = f"the buildings are: {', '.join(known[:8])}"
+    for pattern, what in IN_BUILDINGS:
+        for path, entry in _entries(raw, pattern):
+            name = entry.get("building")
+            if name is None:
+                if known:
+                    source.add(path, f"which building is this {what} in?", f"building: NAME; {all_of_them}")
+            elif isinstance(name, str) and name not in known:
+                otherwise = all_of_them if known else "describe it: buildings: - {name: ..., x_m: ..., y_m: ...}"
+                message = f"there is no building '{shorten(name)}'"
+                source.add((*path, "building"), message, did_you_mean(name, known, otherwise))
+    for path, name in _words(raw, ("buildings", "*", "name")):
+        if name not in halls:
+            source.add(
+                path, f"no hall is in building '{shorten(name)}'", f"halls: - {{name: ..., building: {name}, ...}}"
             )
 
 
@@ -182,5 +217,6 @@ def check_names(source: Source, raw: Any) -> None:
     """Plain values -> every name that is the same as another, or that nothing is called, noted in the source."""
     _different(source, raw)
     _halls(source, raw)
+    _buildings(source, raw)
     said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
     _products(source, raw, load_catalogue(said))
