@@ -80,7 +80,7 @@ def _tell(findings: Iterable[Finding]) -> int:
 
 
 def counts(plan: Plan) -> dict[str, Any]:
-    """Plan -> how many there are of each thing; `racks` are those that hold GPU nodes."""
+    """Plan -> how many there are of each thing; `racks` are those that hold GPU nodes, `devices` by kind."""
     import polars as pl
 
     switches: dict[str, dict[str, int]] = {}
@@ -97,6 +97,10 @@ def counts(plan: Plan) -> dict[str, Any]:
         "nodes": len(plan.devices.filter(pl.col("kind") == "node")),
         "racks": len(plan.racks.filter(pl.col("kind") == "compute")),
         "units": len(plan.units),
+        "halls": len(plan.halls),
+        "buildings": plan.halls["building"].drop_nulls().n_unique(),
+        "network_racks": len(plan.racks.filter(pl.col("kind") == "network")),
+        "devices": dict(plan.devices.group_by("kind", maintain_order=True).len().iter_rows()),
         "switches": switches,
         "links": links,
         "cables": len(plan.cables),
@@ -124,17 +128,42 @@ def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
     print(json.dumps(out) if as_json else _summary(out))
 
 
+TIERS = {"node_leaf": "node to leaf", "leaf_spine": "leaf to spine", "spine_core": "spine to core"}
+THINGS = {
+    "gpus": ("GPU", "GPUs"),
+    "nodes": ("node", "nodes"),
+    "racks": ("rack of nodes", "racks of nodes"),
+    "network_racks": ("network rack", "network racks"),
+    "units": ("unit", "units"),
+    "halls": ("hall", "halls"),
+    "buildings": ("building", "buildings"),
+    "nvswitch": ("NVSwitch tray", "NVSwitch trays"),
+    "shelf": ("power shelf", "power shelves"),
+    "cdu": ("CDU", "CDUs"),
+    "service": ("service host", "service hosts"),
+}
+"""Key of a count -> what it counts, one and many."""
+
+
+def _each(counts: dict[str, int], *keys: str) -> str:
+    """Counts and keys -> those that are there, in words: 2 racks of nodes, 1 CDU."""
+    tiers = {tier: (word, word) for tier, word in TIERS.items()}
+    words = {key: (THINGS | tiers).get(key, (key, key)) for key in keys or counts}
+    return ", ".join(f"{counts[key]:,} {words[key][counts[key] != 1]}" for key in words if counts.get(key))
+
+
 def _summary(out: dict[str, Any]) -> str:
     """What `plan --json` prints -> the same for people."""
     n, power = out["counts"], out["power_mw"]
     lines = [
         f"{out['site']}  digest {out['digest'][:12]}  designed in {out['seconds']:.1f} s",
-        f"  {n['gpus']:>9,} GPUs in {n['nodes']:,} nodes, {n['racks']:,} racks, {n['units']:,} units",
+        f"  {n['gpus']:>9,} GPUs in {_each(n, 'nodes', 'racks', 'units', 'halls', 'buildings')}",
     ]
+    if others := _each({**n, **n["devices"]}, "network_racks", "cdu", "shelf", "nvswitch", "service"):
+        lines.append(f"            beside them {others}")
     for fabric, tiers in n["switches"].items():
-        total = sum(tiers.values())
-        parts = ", ".join(f"{count:,} {tier}" for tier, count in tiers.items() if count)
-        lines.append(f"  {total:>9,} {fabric} switches: {parts}; {sum(n['links'][fabric].values()):,} links")
+        lines.append(f"  {sum(tiers.values()):>9,} {fabric} switches: {_each(tiers)}")
+        lines.append(f"  {sum(n['links'][fabric].values()):>9,} {fabric} links: {_each(n['links'][fabric])}")
     lines.append(f"  {n['cables']:>9,} cables")
     lines.append(
         f"  {power['it_nameplate']:>9.3f} MW of IT nameplate, {power['it_typical']:.3f} MW typical under training"
