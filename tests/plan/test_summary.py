@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from lindos.cli import _summary
 
-from lindos.cli import _summary, counts
-from lindos.plan import design_site
-
-SITES = Path(__file__).parents[1] / "rules"
-TRAYS = """\
-trays  digest 0123456789ab  designed in 1.5 s
-        144 GPUs in 36 nodes, 2 racks of nodes, 1 unit, 1 hall
-            beside them 3 network racks, 2 CDUs, 16 power shelves, 18 NVSwitch trays, 1 service host
-          6 rdma switches: 4 leaf, 2 spine
-        400 rdma links: 144 node to leaf, 256 leaf to spine
-          7 frontend switches: 2 leaf, 5 spine
-        122 frontend links: 72 node to leaf, 50 leaf to spine
-          9 oob switches: 7 leaf, 2 spine
-        156 oob links: 142 node to leaf, 14 leaf to spine
-        668 cables
-      0.313 MW of IT nameplate, 0.279 MW typical under training"""
+COUNTS = {
+    "gpus": 1_440, "nodes": 360, "racks": 20, "units": 1, "halls": 2, "buildings": 0, "network_racks": 4,
+    "devices": {"node": 360, "shelf": 160, "switch": 23, "cdu": 1, "nvswitch": 180, "service": 2},
+    "switches": {"rdma": {"leaf": 20, "spine": 10, "core": 0}, "oob": {"leaf": 1, "spine": 0, "core": 0}},
+    "links": {"rdma": {"node_leaf": 1_440, "leaf_spine": 1_280, "spine_core": 0}, "oob": {"node_leaf": 40, "leaf_spine": 0, "spine_core": 0}},
+    "cables": 2_760,
+}  # fmt: skip
+TEXT = """\
+demo  digest 0123456789ab  designed in 1.5 s
+      1,440 GPUs in 360 nodes, 20 racks of nodes, 1 unit, 2 halls
+            beside them 4 network racks, 1 CDU, 160 power shelves, 180 NVSwitch trays, 2 service hosts
+         30 rdma switches: 20 leaf, 10 spine
+      2,720 rdma links: 1,440 node to leaf, 1,280 leaf to spine
+          1 oob switches: 1 leaf
+         40 oob links: 40 node to leaf
+      2,760 cables
+      2.640 MW of IT nameplate, 2.400 MW typical under training"""
 
 
 def test_a_plan_is_told_in_counts_of_things_and_links() -> None:
-    _, plan = design_site(SITES / "trays.yaml")
-    watts = {f"it_{w}": int(plan.loads[f"{w}_w"].sum()) / 1e6 for w in ("nameplate", "typical")}
-    said = {"site": plan.site, "digest": "0123456789abcdef", "seconds": 1.5, "counts": counts(plan), "power_mw": watts}
-    assert _summary(said) == TRAYS
+    watts = {"it_nameplate": 2.64, "it_typical": 2.4}
+    said = {"site": "demo", "digest": "0123456789abcdef", "seconds": 1.5, "counts": COUNTS, "power_mw": watts}
+    assert _summary(said) == TEXT

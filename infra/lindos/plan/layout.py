@@ -243,8 +243,9 @@ def _units(
 ) -> tuple[UnitLayout, ...]:
     """Walk the units in order of arrival and hand out slots; appended units change none before them."""
     homed = Counter(leaf.unit for leaf in _frontend_leaves(wanted, frontend.down))
+    starts = _node_starts(wanted, frontend.down)
     out: list[UnitLayout] = []
-    leaf_slot = node_slot = 0
+    leaf_slot = 0
     pod, leaf_in_pod, rack_in_pod = -1, 0, 0
     for number, ((fleet, nodes), shape, in_pod) in enumerate(
         zip(wanted, shapes, fill_pods([s.leaves for s in shapes], clos.leaves_per_pod), strict=True)
@@ -267,7 +268,7 @@ def _units(
                 nodes_per_leaf=shape.nodes_per_leaf,
                 rails_per_leaf=shape.rails_per_leaf,
                 leaf_slot=leaf_slot,
-                node_slot=node_slot,
+                node_slot=starts[number],
                 rack_in_pod=rack_in_pod,
                 network_racks=net,
                 switches_per_rack=per_net,
@@ -275,7 +276,6 @@ def _units(
             )
         )
         leaf_slot += shape.per_rail
-        node_slot += fleet.nodes_per_unit
         leaf_in_pod += shape.leaves
         rack_in_pod += out[-1].oob_slots
     return tuple(out)
@@ -306,14 +306,28 @@ def _unit_racks(home: str, unit: UnitLayout) -> list[RackLayout]:
     return [*compute[:middle], *network, *cooling, *compute[middle:]]
 
 
+def _node_starts(wanted: Wanted, down: int) -> list[int]:
+    """Units in order of arrival -> the node slot at which each begins.
+
+    A new building begins with a front-end leaf of its own: what it holds hangs on no leaf of another building.
+    """
+    out, at, building = [], 0, wanted[0][0].building
+    for fleet, _ in wanted:
+        if fleet.building != building:
+            building, at = fleet.building, ceil(at / down) * down
+        out.append(at)
+        at += fleet.nodes_per_unit
+    return out
+
+
 def _frontend_leaves(wanted: Wanted, down: int) -> list[FrontendLeaf]:
     """Units in order of arrival -> the front-end leaves: one for each port of a node, for every `down` node slots.
 
     A leaf is numbered as it is first needed, so that a fleet with more ports adds leaves and renumbers none.
     """
     out: list[FrontendLeaf] = []
-    start, last, sides = 0, -1, 0
-    for unit, (fleet, _) in enumerate(wanted):
+    last, sides = -1, 0
+    for unit, ((fleet, _), start) in enumerate(zip(wanted, _node_starts(wanted, down), strict=True)):
         nth = 0
         for block in range(start // down, (start + fleet.nodes_per_unit - 1) // down + 1):
             sides = sides if block == last else 0
@@ -322,7 +336,6 @@ def _frontend_leaves(wanted: Wanted, down: int) -> list[FrontendLeaf]:
                 out.append(FrontendLeaf(len(out), block, side, unit, nth))
                 nth += 1
             sides = max(sides, fleet.frontend_ports)
-        start += fleet.nodes_per_unit
     return out
 
 
