@@ -128,5 +128,5 @@ def failed(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed:
 @contextmanager
 def serving(engine: Engine) -> Iterator[int]:
     """An engine -> the port of a provider that was started by it."""
-    with provider.serving(engine.address) as (port, _):
+    with provider.serving(engine.address) as (port, *_):
         yield port

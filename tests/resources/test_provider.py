@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from lindos.resources import wire
 from lindos.resources.provider import KINDS, package_schema
@@ -148,6 +150,24 @@ def test_the_console_script_says_its_port_and_nothing_else_and_leaves_with_the_e
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_an_interrupt_after_cancel_ends_it_at_once_and_one_before_does_not() -> None:
+    """So the engine takes its leave; it waits five seconds for a provider that stays, of every stack."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lindos.resources.provider", "127.0.0.1:1"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(INFRA)},
+    )
+    assert process.stdout is not None
+    with process.stdout as said, grpc.insecure_channel(f"127.0.0.1:{said.readline().strip()}") as channel:
+        stub = wire.provider_pb2_grpc.ResourceProviderStub(channel)
+        process.send_signal(signal.SIGINT)
+        assert stub.GetPluginInfo(Empty(), timeout=10, wait_for_ready=True).version
+        stub.Cancel(Empty(), timeout=10)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(4) == 0
 
 
 def test_a_provider_starts_without_the_sdk_the_plan_or_any_driver() -> None:

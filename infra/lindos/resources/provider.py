@@ -67,7 +67,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """The engine's view of all kinds. Holds no state but how to log in."""
 
     def __init__(self, engine_address: str = "") -> None:
-        self._stop = threading.Event()
+        self.stopped = threading.Event()
         self._engine: engine_pb2_grpc.EngineStub | None = None
         self._access = Access(os.environ)
         self._listen(engine_address)
@@ -159,12 +159,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def Cancel(self, request: Empty, context: Context) -> Empty:
-        self.stop()
-        return Empty()
-
-    def stop(self) -> None:
         """What waits for a device gives up."""
-        self._stop.set()
+        self.stopped.set()
+        return Empty()
 
     def _converge(
         self,
@@ -190,7 +187,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _ask(self, do: Callable[[], T], context: Context) -> T:
         """Does what may wait for a device; its error is told to the engine in one piece."""
-        if self._stop.is_set():
+        if self.stopped.is_set():
             fail(context, "cancelled")
         try:
             return do()
@@ -199,7 +196,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return fail(context, message)
 
     def _world(self) -> World:
-        return World(project_root(), self._access.bmc, self._access.host, self._stop, self._tell())
+        return World(project_root(), self._access.bmc, self._access.host, self.stopped, self._tell())
 
     def _listen(self, engine_address: str) -> None:
         if engine_address:
@@ -242,17 +239,17 @@ def package_schema() -> dict[str, Any]:
 
 
 @contextmanager
-def serving(engine_address: str = "") -> Iterator[tuple[int, grpc.Server]]:
-    """The engine's address -> a port on which a provider answers, and its server; both end with the context."""
+def serving(engine_address: str = "") -> Iterator[tuple[int, grpc.Server, threading.Event]]:
+    """The engine's address -> a port on which a provider answers, its server, and whether it was told to stop."""
     provider = Provider(engine_address)
     server = grpc.server(ThreadPoolExecutor(MOST_THREADS), options=MESSAGE_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield port, server
+        yield port, server, provider.stopped
     finally:
-        provider.stop()
+        provider.stopped.set()
         server.stop(None)
 
 
@@ -260,10 +257,13 @@ def main() -> None:
     """The engine's address in `sys.argv`, the port on standard output; serves as long as the engine lives."""
     said = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Whatever a library prints must not be taken for the port.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The engine hears it as well, and says Cancel.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     engine = os.getppid()
-    with serving(next((a for a in sys.argv[1:] if not a.startswith("-")), "")) as (port, server):
+    with serving(next((a for a in sys.argv[1:] if not a.startswith("-")), "")) as (port, server, stopped):
+        # The engine's last words are Cancel and an interrupt; it then waits five seconds for us to go. An interrupt
+        # without Cancel is a person's: the engine hears it as well, and says what is to be done.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(0) if stopped.is_set() else None)
         said.write(f"{port}\n")
         said.flush()
         while os.getppid() == engine:
