@@ -187,6 +187,48 @@ def check(site: SiteArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The site as it stands: a name, a folder, or a site file.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The site as it shall be.")],
+    declare: Annotated[
+        bool, typer.Option("--declare", help="As if OLD had declared from the first day what NEW grows to.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List each exception, not the first few.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two states of a site: what stands as it was, what does not, and the order of work.
+
+    Exit 0 where nothing that stands is renamed, renumbered, moved, plugged anew or taken away, else 1.
+    """
+    from lindos.diff import diff as compare
+    from lindos.diff.report import as_dict, first_day, render
+
+    plans = [_plan(site) for site in (old, new)]
+    made = [made for _, _, made in plans]
+    day_one, gpus = None, 0
+    if declare:
+        from lindos.diff.declare import declared, last_declared
+        from lindos.plan import design_spec
+
+        specs = [spec for _, spec, _ in plans]
+        gpus = last_declared(specs[1])
+        as_it_is, made = made[0], [design_spec(declared(spec, gpus)) for spec in specs]
+        day_one = compare(as_it_is, made[0])
+    difference = compare(made[0], made[1])
+    if as_json:
+        print(
+            json.dumps(
+                as_dict(difference) | ({"first_day": [line.as_dict() for line in day_one.lines]} if day_one else {})
+            )
+        )
+    else:
+        if day_one:
+            print("\n".join(first_day(day_one.lines, gpus)), end="\n\n")
+        print(render(difference, everything=everything))
+    raise typer.Exit(0 if difference.clean else 1)
+
+
+@app.command()
 def emit(site: SiteArgument) -> None:
     """Write everything that follows from the design into build/SITE."""
     from lindos.rollout.build import build

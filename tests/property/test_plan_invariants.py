@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from lindos.catalogue import load_catalogue
 from lindos.check import check
 from lindos.check.view import View
+from lindos.diff import diff
 from lindos.errors import InfeasibleError
 from lindos.finding import Severity
 from lindos.plan import Plan, design, design_site
@@ -308,6 +309,11 @@ def test_growth_within_what_was_declared_changes_nothing_that_stands(
     _, old = built(before)
     _, new = built(after)
     assert changed(old, new) == {}
+    said = diff(old, new)
+    assert said.exceptions.rows() == []
+    assert not any(step.links_out for step in said.steps)
+    assert said.added["devices"] == len(new.devices) - len(old.devices)
+    assert len(diff(new, old).exceptions.filter(noun="device", verb="gone")) == said.added["devices"]
 
 
 def changed(old: Plan, new: Plan) -> dict[str, list[tuple[Any, ...]]]:

@@ -50,14 +50,19 @@ def read_plan(build: Path, inputs: str) -> Plan | None:
     return Plan(site=manifest["site"], digest=manifest["digest"], **tables)  # type: ignore[arg-type]  # by name
 
 
+def design_spec(spec: Spec) -> Plan:
+    """Spec -> its plan, with the catalogue and the spec's own products."""
+    return design(spec, load_catalogue(assumed_products(spec)))
+
+
 def design_site(path: Path) -> tuple[Spec, Plan]:
     """Site file -> its spec and plan, designed afresh."""
     spec = load_spec(path)
-    return spec, design(spec, load_catalogue(assumed_products(spec)))
+    return spec, design_spec(spec)
 
 
 def load_site(path: Path, workspace: Workspace) -> tuple[Spec, Plan]:
     """Site file -> its spec and plan, read from the build folder where nothing changed since."""
     spec = load_spec(path)
     plan = read_plan(workspace.build, inputs_digest(path))
-    return spec, plan or design(spec, load_catalogue(assumed_products(spec)))
+    return spec, plan or design_spec(spec)

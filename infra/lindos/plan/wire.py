@@ -119,9 +119,9 @@ def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataF
     return _finish(frame, "rdma", "node_leaf", facts.rdma.gbps, facts.rdma)
 
 
-def _stripe(up: int, uppers: int, radix: int, groups: int) -> tuple[pl.Expr, pl.Expr]:
-    """Uplinks of a switch, switches above, their ports and ports a cage -> for uplink `k`: which of those above, and
-    the first port of the block that this pass over them has on each.
+def _stripe(up: int, uppers: int, radix: int, groups: int, lower: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Uplinks of switch number `lower`, switches above, their ports and ports a cage -> for uplink `k`: which of those
+    above, and its port there.
 
     Uplinks are dealt round the switches above, whole cages where a pair has that many links, so that no cage serves
     two. With twice the switches above, every second pass goes to the new ones: the other half of the cables keeps
@@ -130,7 +130,19 @@ def _stripe(up: int, uppers: int, radix: int, groups: int) -> tuple[pl.Expr, pl.
     whole = gcd(groups, up // uppers)
     cage = pl.col("k") // whole
     above = cage % uppers
-    return above, (cage - above) * radix // up * whole + pl.col("k") % whole
+    return above, (cage - above) * radix // up * whole + lower * whole + pl.col("k") % whole
+
+
+def _stripe_shared(up: int, uppers: int, radix: int, groups: int, lower: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """As `_stripe`, where a pair of switches has less than a cage of links: which uplink goes where, and its port.
+
+    The first share of each cage stays where all of it went with fewer switches above. There, cages are shared by the
+    first half of the switches below with the second, which comes when more than half of the fabric stands.
+    """
+    each = up // uppers
+    cages, share = radix // groups, pl.col("k") % groups
+    above = pl.col("k") // groups + share // each * (up // groups)
+    return above, lower % cages * groups + lower // cages * each + share % each
 
 
 def _leaf_spine(
@@ -144,13 +156,12 @@ def _leaf_spine(
         return pl.DataFrame()
     down = 0 if leaf.rj45 else clos.leaf.down
     first_up = max(down, leaf.radix - -(-clos.leaf.up // leaf.groups) * leaf.groups)
-    above, block = _stripe(clos.leaf.up, clos.spines_per_pod, clos.spine_down, spine.groups)
-    whole = gcd(spine.groups, clos.leaf_spine)
+    above, port = _stripe(clos.leaf.up, clos.spines_per_pod, clos.spine_down, spine.groups, pl.col("in_pod"))
     frame = _times(leaves, k=clos.leaf.up).with_columns(number=above)
     frame = frame.join(spines.rename({"device": "b_device"}), on=["pod", "number"], maintain_order="left").with_columns(
         a_device="device",
         a_number=first_up + pl.col("k"),
-        b_number=block + pl.col("in_pod") * whole,
+        b_number=port,
     )
     return _finish(frame.with_columns(**_on_switch("a", leaf)), fabric, "leaf_spine", leaf.gbps, spine)
 
@@ -162,13 +173,15 @@ def _spine_core(
     if clos.tiers < 3:
         return pl.DataFrame()
     joined = cores.select("group", core="number", b_device="device")
-    above, block = _stripe(clos.spine_up, clos.cores_per_group, switch.radix, switch.groups)
-    whole = gcd(switch.groups, clos.spine_core)
+    groups, each = switch.groups, clos.spine_core
+    shared = each < groups and groups % each == 0 and clos.spine_up % groups == 0
+    stripe = _stripe_shared if shared else _stripe
+    above, port = stripe(clos.spine_up, clos.cores_per_group, switch.radix, switch.groups, pl.col("pod"))
     frame = _times(spines, k=clos.spine_up).with_columns(group="number", core=above)
     frame = frame.join(joined, on=["group", "core"], maintain_order="left").with_columns(
         a_device="device",
         a_number=clos.spine_down + pl.col("k"),
-        b_number=block + pl.col("pod") * whole,
+        b_number=port,
     )
     return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, switch)
 
