@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,6 +43,16 @@ app.add_typer(twin, name="twin")
 SiteArgument = Annotated[
     str, typer.Argument(metavar="SITE", help="A name under inventories/, a folder, or a site file.")
 ]
+
+
+class Dialect(StrEnum):
+    """The operating systems that a switch can be told in."""
+
+    sonic = "sonic"
+    cumulus = "cumulus"
+    frr = "frr"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -229,12 +240,18 @@ def diff(
 
 
 @app.command()
-def emit(site: SiteArgument) -> None:
+def emit(
+    site: SiteArgument,
+    dialect: Annotated[
+        list[Dialect] | None,
+        typer.Option(help="Only this dialect of switch configurations; can be repeated. Else each switch's, and FRR."),
+    ] = None,
+) -> None:
     """Write everything that follows from the design into build/SITE."""
     from lindos.rollout.build import build
 
     path, workspace, _ = _read(site)
-    built = build(path, workspace)
+    built = build(path, workspace, [d.value for d in dialect or ()])
     say(f"build/{workspace.site}: {built.files:,} files, digest {built.plan.digest[:12]}, {built.seconds:.1f} s")
 
 

@@ -83,7 +83,7 @@ def test_every_file_of_a_slice_carries_its_digest(tmp_path: Path) -> None:
     for path, said in manifest["files"].items():
         if said["slice"] is not None:
             assert said["digest"] == manifest["slices"][said["slice"]]["digest"]
-        if path.startswith("switches/"):
+        if path.startswith("switches/") and not path.endswith(".json"):  # JSON has no comments
             assert said["digest"] in (build / path).read_text().splitlines()[0], path
 
 

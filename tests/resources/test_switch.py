@@ -190,8 +190,8 @@ def test_a_switch_is_imported_by_its_name_from_what_was_emitted(client: Client, 
     want = inputs(switch, emit(project))
     build = project / "build" / "lab"
     (build / "devices.csv").write_text(
-        "device,kind,role,vendor,product,fabric,slice,unit,rack,u,slice_digest\n"
-        f"{NAME},switch,spine,nvidia,sn5600,rdma,p001,,lab-p001-net01,1,d1\n"
+        "device,kind,role,vendor,product,fabric,slice,unit,rack,u,nos,slice_digest\n"
+        f"{NAME},switch,spine,nvidia,sn5600,rdma,p001,,lab-p001-net01,1,frr,d1\n"
     )
     (build / "addresses.csv").write_text(
         "device,port,purpose,address,prefix_len,gateway,slice,slice_digest\n"

@@ -37,6 +37,8 @@ Gbps = Annotated[int, Field(ge=1, le=3200)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Rate = Annotated[str, Field(pattern=r"^[1-8]x[0-9]{1,4}G$")]
 PortSpeeds = dict[Gbps, Annotated[int, Field(ge=1, le=100_000)]]
+Bytes = Annotated[int, Field(gt=0, le=10**12)]
+Headroom = dict[Gbps, dict[Annotated[int, Field(ge=0, le=10_000)], Bytes]]
 LENIENT = Field(strict=False)
 """For tuples: YAML knows lists only. What stands in them is read as strictly as the rest."""
 
@@ -75,7 +77,8 @@ class Psu(_Facts):
 class Nics(_Facts):
     """Network ports of one purpose; `cage` is the form of the socket on the host side, `model` the card.
 
-    `cages` is given where a socket carries several ports, `cards` where a card does.
+    `cages` is given where a socket carries several ports, `cards` where a card does. `out_of_order` says whether the
+    card takes packets of a message in any order, as a fabric with adaptive routing delivers them.
     """
 
     count: Annotated[int, Field(ge=0, le=256)]
@@ -84,6 +87,7 @@ class Nics(_Facts):
     cages: Count | None = None
     cards: Count | None = None
     model: Name | None = None
+    out_of_order: bool | None = None
 
 
 class PcieSlots(_Facts):
@@ -117,6 +121,21 @@ class ExtraPorts(_Facts):
 class Rj45(_Facts):
     count: Count
     gbps: Gbps
+
+
+class SonicPorts(_Facts):
+    """Cages that SONiC numbers alike, in the order of the face plate: port and lane of the first, and the steps.
+
+    `modes` are the breakout modes of platform.json, by the number of ports that a cage is split into.
+    """
+
+    cages: Annotated[int, Field(ge=1, le=1024)]
+    first_port: Count
+    port_step: Annotated[int, Field(ge=1, le=64)]
+    first_lane: Count
+    lane_step: Annotated[int, Field(ge=1, le=64)]
+    lanes: Annotated[int, Field(ge=1, le=64)]
+    modes: dict[Annotated[int, Field(ge=1, le=8)], Name]
 
 
 class RackUnits(_Facts):
@@ -234,6 +253,8 @@ class Switch(_Facts):
     """A switch. `max_logical` maps a port speed in Gb/s to the number of ports at that speed.
 
     `breakouts` are the ways to split a cage, `no_breakouts` those that its ASIC cannot do.
+    `headroom` maps the speed of a port and the metres of its cable to the bytes that one lossless priority needs.
+    `sonic_hwsku` maps the speed of its ports to the hardware SKU, one of `sonic_hwskus`.
     """
 
     vendor: Name | None = None
@@ -249,12 +270,16 @@ class Switch(_Facts):
     power_w_max: Watts | None = None
     psu: Psu | None = None
     mgmt_ports: Count | None = None
-    buffer_bytes: Annotated[int, Field(gt=0, le=10**12)] | None = None
+    buffer_bytes: Bytes | None = None
+    headroom: Headroom | None = None
+    adaptive_routing: bool | None = None
     weight_kg: Kilograms | None = None
     cooling: Literal["air", "liquid"] | None = None
     managed: bool | None = None
     sonic_platform: Name | None = None
     sonic_hwskus: Annotated[tuple[Name, ...], LENIENT] | None = None
+    sonic_hwsku: dict[Gbps, Name] | None = None
+    sonic_ports: Annotated[tuple[SonicPorts, ...], LENIENT] | None = None
 
 
 class Cdu(_Facts):

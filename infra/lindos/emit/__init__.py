@@ -1,7 +1,8 @@
 """Plan -> files: one module an artefact, one writer."""
 
 from lindos.emit.artefact import Artefact
-from lindos.emit.artefacts import EMITTERS, artefacts
+from lindos.emit.artefacts import EMITTERS, artefacts, work
+from lindos.emit.dialects import DIALECTS
 from lindos.emit.write import write_build
 
-__all__ = ["EMITTERS", "Artefact", "artefacts", "write_build"]
+__all__ = ["DIALECTS", "EMITTERS", "Artefact", "artefacts", "work", "write_build"]

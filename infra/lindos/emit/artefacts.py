@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lindos.emit.dialects import batches, switches
 from lindos.emit.expect import expectations
 from lindos.emit.inventory import inventory
+from lindos.emit.nodes import host_views
 from lindos.emit.schedules import addresses, cables, devices, power_cords
-from lindos.emit.switches import switches
 from lindos.emit.tables import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lindos.emit.artefact import Artefact
+    from lindos.emit.dialects import SwitchFiles
     from lindos.plan.tables import Plan
+
+
+def hosts(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
+    """What the GPU nodes are told, and what is then expected of them: from one view of each."""
+    views = tuple(host_views(plan))
+    yield from inventory(plan, views, software)
+    yield from expectations(views, software)
+
 
 EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = (
     tables,
@@ -22,14 +32,20 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     cables,
     addresses,
     power_cords,
-    switches,
-    inventory,
-    expectations,
+    hosts,
 )
-"""Plan and the versions of software that the site wants -> files."""
+"""Plan and the versions of software that the site wants -> files; those of the switches are made in batches beside."""
 
 
-def artefacts(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
-    """Plan -> every file of the build folder but its manifest."""
+def artefacts(plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = ()) -> Iterator[Artefact]:
+    """Plan and the dialects asked for -> every file of the build folder but its manifest, made one after the other."""
     for emitter in EMITTERS:
         yield from emitter(plan, software)
+    yield from switches(plan, dialects)
+
+
+def work(
+    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = ()
+) -> tuple[list[SwitchFiles], Iterator[Artefact]]:
+    """The same as work to share out: batches that any process can do, and the files that are left for this one."""
+    return list(batches(plan, dialects)), (made for emitter in EMITTERS for made in emitter(plan, software))

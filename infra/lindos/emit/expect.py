@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lindos.emit.artefact import Artefact
-from lindos.emit.nodes import host_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lindos.emit.nodes import HostView
-    from lindos.plan.tables import Plan
 
 
 def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
@@ -26,15 +23,15 @@ def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
         "product": host.product,
         "gpu": {"count": host.gpus, "model": host.gpu},
         "software": dict(software),
-        "nics": [asdict(p) for p in host.ports if p.purpose != "bmc"],
+        "nics": [p._asdict() for p in host.ports if p.purpose != "bmc"],
         "nccl": {"NCCL_IB_HCA": f"={','.join(str(r) for r in rails)}", "NCCL_SOCKET_IFNAME": f"={frontend}"},
     }
 
 
-def expectations(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
-    """expect/<slice>.json: host -> expectation."""
+def expectations(views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
+    """Hosts and versions -> expect/<slice>.json: host -> expectation."""
     by_slice: dict[str, dict[str, Any]] = {}
-    for host in host_views(plan):
+    for host in views:
         by_slice.setdefault(host.slice, {})[host.device] = _expectation(host, software)
     for slice_, hosts in by_slice.items():
         yield Artefact(

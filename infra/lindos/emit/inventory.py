@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from lindos.emit.artefact import Artefact
-from lindos.emit.nodes import host_views
 from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK
+from lindos.plan.roce import Roce
+from lindos.plan.switches import ROCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lindos.emit.nodes import HostView, PortView
     from lindos.plan.tables import Plan
@@ -62,12 +65,24 @@ def _host_vars(host: HostView) -> dict[str, Any]:
     }
 
 
-def inventory(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
+def lossless(plan: Plan) -> dict[str, Any]:
+    """Plan -> the lossless class as the roles know it: what the switches of the training fabric are told."""
+    fabric = plan.fabrics.filter(pl.col("priority").is_not_null())
+    if fabric.is_empty():
+        return {}
+    told = fabric.row(0, named=True)
+    roce = Roce(**{column: told[column] for column in ROCE})
+    out: dict[str, Any] = {f"roce_qos_{column}": told[column] for column in ROCE}
+    out["nccl_ib_traffic_class"] = roce.traffic_class
+    return out | ({"nccl_parameters": {"IB_ADAPTIVE_ROUTING": 1}} if told["adaptive_routing"] else {})
+
+
+def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
     """inventory/hosts.json: groups by vendor, unit and role; what a host is told by its plan."""
     vendors: dict[str, dict[str, Any]] = {}
     units: dict[str, dict[str, Any]] = {u: {} for u in plan.units["unit"]}
     nodes: dict[str, dict[str, Any]] = {}
-    for host in host_views(plan):
+    for host in views:
         nodes[host.device] = _host_vars(host)
         vendors.setdefault(host.vendor, {})[host.device] = {}
         units[host.unit][host.device] = {}
@@ -81,6 +96,7 @@ def inventory(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
         "frontend_network_destinations": [FRONTEND_BLOCK],
         "rdma_nic_fabric_prefix": FABRIC_BLOCK,
     }
+    everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
     text = json.dumps({"all": {"vars": everywhere, "children": children}}, indent=None, separators=(",", ":"))
     yield Artefact("inventory/hosts.json", text.encode())

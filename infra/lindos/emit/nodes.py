@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -14,14 +14,11 @@ if TYPE_CHECKING:
 
     from lindos.plan.tables import Plan
 
-HOST_MTU = 9000
-MGMT_MTU = 1500
 FIRST_TABLE = 100
 """Routing table of rail 0; rail r has the table r further on."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortView:
+class PortView(NamedTuple):
     """A network port of a node; rail, hca, rail_prefix and table are those of a rail port."""
 
     name: str
@@ -65,8 +62,9 @@ def _ports(plan: Plan) -> pl.DataFrame:
         maintain_order="left",
     )
     far = plan.links.select(
-        "rail", "rate_gbps", device="a_device", port="a_port", peer_device="b_device", peer_port="b_port"
+        "rail", "rate_gbps", "fabric", device="a_device", port="a_port", peer_device="b_device", peer_port="b_port"
     )
+    far = far.join(plan.fabrics.select("fabric", mtu="host_mtu"), on="fabric", how="left", maintain_order="left")
     frame = mine.join(far, on=["device", "port"], how="left", maintain_order="left")
     base = pl.col("rail").cast(pl.Int64) * 2 ** (32 - RAIL_PREFIX_LEN) + 10 * 2**24
     return frame.with_columns(rail_prefix=pl.format("{}/{}", dotted(base), pl.lit(RAIL_PREFIX_LEN)))
@@ -77,7 +75,7 @@ def _port(row: dict[str, Any]) -> PortView:
     return PortView(
         name=row["port"], purpose=row["purpose"], address=row["address"], prefix_len=row["prefix_len"],
         gateway=row["gateway"],
-        mtu=MGMT_MTU if row["purpose"] in ("mgmt", "bmc") else HOST_MTU, rate_gbps=row["rate_gbps"],
+        mtu=row["mtu"], rate_gbps=row["rate_gbps"],
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
         hca=None if rail is None else f"mlx5_{rail}", rail_prefix=row["rail_prefix"],
         table=None if rail is None else FIRST_TABLE + rail,

@@ -30,9 +30,11 @@ def _csv(name: str, frame: pl.DataFrame) -> Artefact:
 
 
 def devices(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
-    """devices.csv: what stands where."""
+    """devices.csv: what stands where, and what a switch runs."""
     places = plan.racks.select("rack", "hall", "row", "position")
+    runs = plan.switches.select("device", "nos")
     frame = plan.devices.join(places, on="rack", how="left", maintain_order="left")
+    frame = frame.join(runs, on="device", how="left", maintain_order="left")
     columns = [
         "device",
         "kind",
@@ -48,6 +50,7 @@ def devices(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
         "hall",
         "row",
         "position",
+        "nos",
         "slice_digest",
     ]
     yield _csv("devices.csv", stamped(plan, frame).select(columns))

@@ -16,6 +16,7 @@ from lindos.plan.layout import lay_out
 from lindos.plan.place import place
 from lindos.plan.populate import populate
 from lindos.plan.slices import plan_digest, slices
+from lindos.plan.switches import cages, fabrics, models, switches
 from lindos.plan.wire import wire
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "links": t.Links,
     "cables": t.Cables, "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
-    "addresses": t.Addresses, "asns": t.Asns, "units": t.Units, "slices": t.Slices,
+    "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
+    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "slices": t.Slices,
 }  # fmt: skip
 """Name of a table -> its schema, in the order of the walk."""
 
@@ -135,6 +137,8 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)
     numbers = switch_numbers(layout, parts)
     home = parts.devices.select("device", "slice")
+    boxes = models(parts.devices, wiring.ports)
+    told = fabrics(spec, catalogue, boxes)
     made: dict[str, pl.DataFrame] = {
         "halls": floor.halls,
         "rows": floor.rows,
@@ -152,6 +156,9 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "cooling_edges": cooling_edges,
         "addresses": address(wiring.links, parts, numbers).drop("slice").join(home, on="device", maintain_order="left"),
         "asns": asns(numbers),
+        "fabrics": told,
+        "switches": switches(spec, catalogue, parts.devices, boxes, told),
+        "cages": cages(catalogue, boxes),
         "units": _units(layout),
     }
     typed = {name: _typed(name, frame) for name, frame in made.items()}

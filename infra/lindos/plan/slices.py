@@ -48,7 +48,7 @@ def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
     parts: list[tuple[str, pl.DataFrame]] = [
         (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c != "slice"])) for n in plain
     ]
-    for name in ("loads", "asns"):
+    for name in ("loads", "asns", "switches"):
         frame = tables[name].join(home, on="device", maintain_order="left")
         parts.append((name, digest_by(frame, "slice", tables[name].columns)))
     cooling = tables["cooling_edges"].join(home, on="device", maintain_order="left")
@@ -108,7 +108,7 @@ def slices(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
 def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
     """Digest of the whole plan: every slice, and the tables that no slice holds."""
     texts = [site]
-    for name in ("halls", "rows", "power_nodes", "power_edges", "cooling_nodes", "slices"):
+    for name in ("halls", "rows", "power_nodes", "power_edges", "cooling_nodes", "fabrics", "cages", "slices"):
         frame = tables[name]
         lines = frame.select(row_text(frame).alias("text")).sort("text")["text"]
         texts.append(name + ROW + ROW.join(lines))

@@ -228,6 +228,53 @@ class Asns(dy.Schema):
     asn = dy.UInt32()
 
 
+class Fabrics(dy.Schema):
+    """What hosts and switches of a fabric must agree on. Null where nothing is lossless: priority, DSCPs."""
+
+    fabric = dy.String(primary_key=True)
+    mtu = dy.UInt16()
+    host_mtu = dy.UInt16()
+    adaptive_routing = dy.Bool()
+    priority = dy.UInt8(nullable=True)
+    dscp = dy.UInt8(nullable=True)
+    cnp_priority = dy.UInt8(nullable=True)
+    cnp_dscp = dy.UInt8(nullable=True)
+
+
+class Switches(dy.Schema):
+    """What a switch is told as a box. `platform` and `hwsku` are SONiC's names, null where it does not know it.
+
+    `buffer_bytes` is the packet memory of its ASIC, null where nobody published it.
+    """
+
+    device = dy.String(primary_key=True)
+    nos = dy.Enum(["sonic", "cumulus", "frr"])
+    platform = dy.String(nullable=True)
+    hwsku = dy.String(nullable=True)
+    buffer_bytes = dy.Int64(nullable=True)
+    mtu = dy.UInt16()
+    adaptive_routing = dy.Bool()
+    priority = dy.UInt8(nullable=True)
+    dscp = dy.UInt8(nullable=True)
+    cnp_priority = dy.UInt8(nullable=True)
+    cnp_dscp = dy.UInt8(nullable=True)
+
+
+class Cages(dy.Schema):
+    """A cage of a product as SONiC numbers it, for each number of ports it can be split into.
+
+    Its first port is Ethernet<sonic_port>; port and lane of a part follow by its share of the lanes.
+    """
+
+    product = dy.String(primary_key=True)
+    cage = dy.UInt16(primary_key=True)
+    lane_groups = dy.UInt8(primary_key=True)
+    sonic_port = dy.UInt16()
+    sonic_lane = dy.UInt16()
+    lanes = dy.UInt8()
+    mode = dy.String()
+
+
 class Units(dy.Schema):
     """A scalable unit: the smallest set of nodes with complete rails that can train."""
 
@@ -280,6 +327,9 @@ class Plan:
     cooling_edges: dy.DataFrame[CoolingEdges]
     addresses: dy.DataFrame[Addresses]
     asns: dy.DataFrame[Asns]
+    fabrics: dy.DataFrame[Fabrics]
+    switches: dy.DataFrame[Switches]
+    cages: dy.DataFrame[Cages]
     units: dy.DataFrame[Units]
     slices: dy.DataFrame[Slices]
 

@@ -127,17 +127,21 @@ def _outputs(facts: Facts) -> dict[str, Any]:
 
 
 def _from_build(world: World, rid: str) -> dict[str, Any] | None:
+    from lindos.drivers.nos import FILES  # noqa: PLC0415  as above
+
     row = device_row(world.root, rid, "mgmt")
     if row is None or row["kind"] != "switch":
         return None
+    nos = row.get("nos") or "frr"
+    written = manifest_files(world.root, row["site"], rid)
     return {
         "device": rid,
         "address": row["address"],
         "product": row["product"],
         "rack": row["rack"],
         "u": int(row["u"]),
-        "nos": "frr",
+        "nos": nos,
         "folder": folder_of(row["site"], rid),
-        "files": manifest_files(world.root, row["site"], rid),
+        "files": {n: sha for n, sha in written.items() if n in FILES[nos]},
         "digest": row["slice_digest"],
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from lindos.emit.switches import switches
+from lindos.emit.dialects import DIALECTS, switches
 from lindos.plan.feed import banks
 from lindos.resources.built import folder_of
 
@@ -167,19 +167,21 @@ def _switches(mine: Plan, digest: str) -> tuple[Row, ...]:
     boxes = mine.devices.filter(pl.col("kind") == "switch").join(
         spots.select("device", "address"), on="device", maintain_order="left"
     )
+    boxes = boxes.join(mine.switches.select("device", "nos"), on="device", maintain_order="left")
+    nos = dict(boxes.select("device", "nos").iter_rows())
     files: dict[str, dict[str, str]] = {}
-    for artefact in switches(mine, {}):
+    for artefact in switches(mine):
         _, device, name = artefact.path.split("/")
-        files.setdefault(device, {})[name] = sha256(artefact.data).hexdigest()
+        if name in DIALECTS[nos[device]].files:
+            files.setdefault(device, {})[name] = sha256(artefact.data).hexdigest()
     return tuple(
         {
             **row,
-            "nos": "frr",
             "folder": folder_of(mine.site, row["device"]),
             "files": dict(sorted(files[row["device"]].items())),
             "digest": digest,
         }
-        for row in _rows(boxes.select("device", "address", "product", "rack", "u"))
+        for row in _rows(boxes.select("device", "address", "product", "rack", "u", "nos"))
     )
 
 

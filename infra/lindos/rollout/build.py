@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lindos.emit import artefacts, write_build
+from lindos.emit import work, write_build
 from lindos.plan import inputs_digest, load_site
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lindos.plan import Plan
@@ -25,9 +26,12 @@ class Built:
     seconds: float
 
 
-def build(path: Path, workspace: Workspace) -> Built:
-    """Site file -> Built; build/<site> holds the new files when this returns, or still the old ones."""
+def build(path: Path, workspace: Workspace, dialects: Sequence[str] = ()) -> Built:
+    """Site file and the dialects of its switches that are asked for (none: that of each switch, and the twin's)
+    -> Built; build/<site> holds the new files when this returns, or still the old ones.
+    """
     start = time.perf_counter()
     spec, plan = load_site(path, workspace)
-    files = write_build(plan, artefacts(plan, spec.software), workspace, inputs_digest(path))
+    batches, rest = work(plan, spec.software, dialects)
+    files = write_build(plan, batches, rest, workspace, inputs_digest(path))
     return Built(spec, plan, files, time.perf_counter() - start)

@@ -52,6 +52,7 @@ RailsPerLeaf = Annotated[
 ]
 """None for auto."""
 Day = Annotated[date, BeforeValidator(_day)]
+Nos = Literal["sonic", "cumulus", "frr"]
 
 
 class _Section(BaseModel):
@@ -207,7 +208,25 @@ class Power(_Section):
     chain: Annotated[Chain, Field(description="Sizes of the repeated parts of the power train.")] = Chain()
 
 
-class RdmaFabric(_Section):
+class Roce(_Section):
+    """The lossless class of a fabric: hosts and switches are told the same. All else has priority 0, the system 7."""
+
+    priority: Annotated[int, Field(ge=1, le=6, description="The one priority that PFC may pause.")] = 3
+    dscp: Annotated[int, Field(ge=0, le=63, description="DSCP of RDMA data.")] = 26
+    cnp_priority: Annotated[int, Field(ge=1, le=6, description="Priority of congestion notifications.")] = 6
+    cnp_dscp: Annotated[int, Field(ge=0, le=63, description="DSCP of congestion notifications.")] = 48
+
+
+class _Fabric(_Section):
+    """What every fabric may say."""
+
+    nos: Annotated[
+        Nos | None,
+        Field(description="Operating system of its switches; by default SONiC where the product's ports are known."),
+    ] = None
+
+
+class RdmaFabric(_Fabric):
     """The rail-optimised training fabric. `oversubscription` is down capacity by up capacity of a leaf."""
 
     switch: Annotated[ProductName, Field(description="Product name of its switches.")]
@@ -223,9 +242,10 @@ class RdmaFabric(_Section):
         RailsPerLeaf,
         Field(ge=1, le=8, description="Rails that share a leaf; auto (the default): as many as it has room for."),
     ] = None
+    roce: Annotated[Roce, Field(description="The lossless class: {priority: 3, dscp: 26, ...}.")] = Roce()
 
 
-class FrontendFabric(_Section):
+class FrontendFabric(_Fabric):
     """The network that users, storage and the internet come in by."""
 
     switch: Annotated[ProductName, Field(description="Product name of its switches.")]
@@ -233,7 +253,7 @@ class FrontendFabric(_Section):
     oversubscription: Oversubscription = 4
 
 
-class OobFabric(_Section):
+class OobFabric(_Fabric):
     """The management network: one access switch for so many racks, an aggregation layer where there are several."""
 
     switch: Annotated[ProductName, Field(description="Product name of the access switches.")]

@@ -12,3 +12,10 @@ if TYPE_CHECKING:
     from lindos.drivers.nos.verbs import Nos
 
 NOSES: Mapping[str, Nos] = {"frr": frr.Frr()}
+
+FILES: Mapping[str, tuple[str, ...]] = {
+    "sonic": ("config_db.json",),
+    "cumulus": ("nvue.yaml",),
+    "frr": tuple(frr.PLACES),
+}
+"""Files of a switch by its operating system, whether there is a driver for it yet or not."""
