@@ -40,10 +40,11 @@ random_sites = settings(
 
 @dataclass(frozen=True)
 class Shape:
-    """What all fleets of a site share: feeds and rails of a leaf."""
+    """What all fleets of a site share: feeds, and what each training fabric has: rails of a leaf, planes."""
 
     feeds: int
-    rails_per_leaf: int
+    rails_per_leaf: tuple[int | str, ...]
+    planes: tuple[int, ...]
 
 
 def supplies(feeds: int, watts: int) -> st.SearchStrategy[dict[str, int]]:
@@ -58,6 +59,11 @@ def supplies(feeds: int, watts: int) -> st.SearchStrategy[dict[str, int]]:
 
 def assumed(product: str, kind: str, **facts: Any) -> dict[str, Any]:
     return {"product": product, "kind": kind, "reason": "drawn at random for a test", "facts": facts}
+
+
+def east_west(rails: int, planes: int) -> dict[str, Any]:
+    """NICs of a node, each with 400 Gb/s in every plane."""
+    return {"count": rails, "gbps": 400 * planes, "cage": "QSFP112" if planes == 1 else "OSFP"}
 
 
 @st.composite
@@ -75,18 +81,20 @@ def switch(draw: st.DrawFn, product: str, feeds: int, least: int, speed: int = 4
 
 
 @st.composite
-def fleet(draw: st.DrawFn, number: int, shape: Shape) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def fleet(draw: st.DrawFn, number: int, shape: Shape, fabric: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A fleet and the products that it takes: nodes of 1 to 8 rails, air or liquid, units that may be partial."""
-    rails = draw(st.sampled_from([r for r in (1, 2, 4, 8) if r % shape.rails_per_leaf == 0]))
+    shared, planes = shape.rails_per_leaf[fabric], shape.planes[fabric]
+    rails = draw(st.sampled_from([r for r in (1, 2, 4, 8) if shared == "auto" or r % shared == 0]))
     gpus = rails * draw(st.integers(1, 2))
     per_rack, racks = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     liquid, watts = draw(st.booleans()), draw(st.integers(500, 12_000))
     if draw(st.booleans()):
-        return draw(trays(number, shape, rails, gpus, per_rack, racks))
+        said, products = draw(trays(number, shape, rails, gpus, per_rack, racks, planes))
+        return said | ({"island": "isle"} if fabric else {}), products
     node = assumed(
         f"node_{number}", "node", vendor=draw(st.sampled_from(["dell", "supermicro"])), u_height=draw(st.integers(1, 8)),
         power_w_max=watts, power_w_typical=watts // 2, psu=draw(supplies(shape.feeds, watts)), gpus=gpus, gpu="h100_sxm",
-        nics_ew={"count": rails, "gbps": 400, "cage": "QSFP112"},
+        nics_ew=east_west(rails, planes),
         nics_ns={"count": draw(st.integers(0, 2)), "gbps": 400, "cage": "QSFP112"},
         host_mgmt_ports=1, bmc_ports=1, cooling="dlc" if liquid else "air", **({"liquid_fraction": 0.8} if liquid else {}),
     )  # fmt: skip
@@ -101,13 +109,13 @@ def fleet(draw: st.DrawFn, number: int, shape: Shape) -> tuple[dict[str, Any], l
         "gpus": nodes * gpus,
         "unit": {"racks": racks},
         "rails": rails,
-    }
+    } | ({"island": "isle"} if fabric else {})
     return said, [node, rack]
 
 
 @st.composite
 def trays(
-    draw: st.DrawFn, number: int, shape: Shape, rails: int, gpus: int, per_rack: int, racks: int
+    draw: st.DrawFn, number: int, shape: Shape, rails: int, gpus: int, per_rack: int, racks: int, planes: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A fleet of racks whose nodes have no power supplies: shelves feed a busbar, NVSwitch trays join them, and CDUs
     stand in the row.
@@ -116,7 +124,7 @@ def trays(
     warm = {"cooling": "dlc", "liquid_fraction": 0.9} if liquid else {"cooling": "air"}
     node = assumed(
         f"node_{number}", "node", vendor="none", u_height=draw(st.integers(1, 2)), power_w_max=watts,
-        power_w_typical=watts // 2, gpus=gpus, gpu="gb200_gpu", nics_ew={"count": rails, "gbps": 400, "cage": "QSFP112"},
+        power_w_typical=watts // 2, gpus=gpus, gpu="gb200_gpu", nics_ew=east_west(rails, planes),
         nics_ns={"count": draw(st.integers(0, 2)), "gbps": 400, "cage": "QSFP112"}, host_mgmt_ports=1, bmc_ports=1, **warm,
     )  # fmt: skip
     shelves, psus = draw(st.integers(max(2, shape.feeds), 6)), draw(st.integers(1, 4))
@@ -160,8 +168,16 @@ def trays(
 @st.composite
 def sites(draw: st.DrawFn) -> dict[str, Any]:
     """A site file as data, generous with floor and power so that most of them can be built."""
-    shape = Shape(draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 4])))
-    drawn = [draw(fleet(i, shape)) for i in range(draw(st.integers(1, 3)))]
+    fleets = draw(st.integers(1, 3))
+    fabrics = draw(st.integers(1, min(2, fleets)))
+    shape = Shape(
+        draw(st.integers(1, 3)),
+        tuple(draw(st.sampled_from([1, 2, 4, "auto"])) for _ in range(fabrics)),
+        tuple(draw(st.sampled_from([1, 1, 2])) for _ in range(fabrics)),
+    )
+    # The first fleet is on the first training fabric, the last on the island where there is one.
+    on = [0, *(draw(st.integers(0, fabrics - 1)) for _ in range(fleets - 2)), fabrics - 1]
+    drawn = [draw(fleet(i, shape, fabric)) for i, fabric in enumerate(on[-fleets:] if fleets > 1 else [0])]
     gpus = sum(f["gpus"] for f, _ in drawn)
     split = st.sampled_from([0.5, 1, 1.5, 2, 3, 4])
     products = [
@@ -171,6 +187,13 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         assumed("cdu", "cdu", vendor="none", u_height=draw(st.integers(1, 4)), power_w_max=3000, cooling_kw=100, psu=draw(supplies(shape.feeds, 3000))),
         assumed("row_cdu", "cdu", placement="row", vendor="none", u_height=40, power_w_max=3000, cooling_kw=draw(st.integers(30, 200)), psu=draw(supplies(shape.feeds, 3000))),
         assumed("control", "service", vendor="none", u_height=1, power_w_max=500, power_w_typical=200, psu=draw(supplies(shape.feeds, 500))),
+    ]  # fmt: skip
+    training = [
+        {
+            "switch": "leaf_switch", "port_gbps": 400 * planes, "planes": planes, "oversubscription": draw(split),
+            "spine_oversubscription": draw(st.sampled_from([1, 1, 2])), "rails_per_leaf": shared,
+        }
+        for shared, planes in zip(shape.rails_per_leaf, shape.planes, strict=True)
     ]  # fmt: skip
     access = {
         "product": "sn2201",
@@ -192,7 +215,8 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
             "chain": {"transformer_kva": 9_000, "busway": {"volts": 480, "amps": 2_000}, "rack_pdu": {"volts": 480, "amps": 200, "per_feed": draw(st.integers(1, 3))}},
         },
         "fabrics": {
-            "rdma": {"switch": "leaf_switch", "port_gbps": 400, "oversubscription": draw(split), "rails_per_leaf": shape.rails_per_leaf},
+            "rdma": training[0],
+            "islands": [{"name": "isle"} | fabric for fabric in training[1:]],
             "frontend": {"switch": "front_switch", "port_gbps": 400, "oversubscription": draw(split)},
             "oob": {"switch": "sn2201", "aggregation": "above_switch", "racks_per_switch": draw(st.integers(1, 2)), "uplinks": draw(st.integers(1, 2))},
         },
@@ -273,24 +297,27 @@ STANDS = {
 """What is built cannot be renamed, renumbered, moved or plugged anew because the site grows."""
 
 
-def whole_units(fleet: dict[str, Any], products: dict[str, dict[str, Any]]) -> int:
-    """GPUs of a fleet when its last unit is full."""
-    unit = products[fleet["node"]]["gpus"] * products[fleet["rack"]]["nodes"] * fleet["unit"]["racks"]
-    return -(-fleet["gpus"] // unit) * unit
-
-
 @st.composite
 def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it."""
     site = draw(sites())
     fleets = site["compute"]["fleets"]
-    rails_per_leaf = site["fabrics"]["rdma"]["rails_per_leaf"]
-    more, products = draw(fleet(len(fleets), Shape(len(site["power"]["feeds"]), rails_per_leaf)))
+    training = [site["fabrics"]["rdma"], *site["fabrics"]["islands"]]
+    shape = Shape(
+        len(site["power"]["feeds"]),
+        tuple(f["rails_per_leaf"] for f in training),
+        tuple(f["planes"] for f in training),
+    )
+    more, products = draw(fleet(len(fleets), shape, draw(st.integers(0, len(training) - 1))))
     # Room is kept in units like those of the first fleet; others may take more of it, but no more ports a node.
     facts = {p["product"]: p["facts"] for p in site["assumptions"]}
     products[0]["facts"]["nics_ns"]["count"] = draw(st.integers(0, facts[fleets[0]["node"]]["nics_ns"]["count"]))
     room = 3 * sum(f["gpus"] for f in [*fleets, more])
-    before = site | {"grows_to": draw(st.integers(room, 2 * room))}
+    islands = [i | {"grows_to": draw(st.integers(room, 2 * room))} for i in training[1:]]
+    before = site | {
+        "grows_to": draw(st.integers(room, 2 * room)),
+        "fabrics": site["fabrics"] | {"islands": islands},
+    }
     halls = [{"name": "annex", "rows": 40, "racks_per_row": 20}] if draw(st.booleans()) else []
     after = before | {
         "compute": site["compute"] | {"fleets": [*fleets, more]},
@@ -314,6 +341,53 @@ def test_growth_within_what_was_declared_changes_nothing_that_stands(
     assert not any(step.links_out for step in said.steps)
     assert said.added["devices"] == len(new.devices) - len(old.devices)
     assert len(diff(new, old).exceptions.filter(noun="device", verb="gone")) == said.added["devices"]
+
+
+def isles() -> dict[str, Any]:
+    """Two training fabrics in three tiers: the second appended between two fleets of the first."""
+    site: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "tests/rules/isles.yaml").read_text())
+    return site
+
+
+def without(site: dict[str, Any], fleets: int) -> dict[str, Any]:
+    """A site with its first fleets only, and no island that none of them is on."""
+    left = site["compute"]["fleets"][:fleets]
+    said = {f.get("island") for f in left}
+    islands = [i for i in site["fabrics"]["islands"] if i["name"] in said]
+    return site | {
+        "compute": site["compute"] | {"fleets": left},
+        "fabrics": site["fabrics"] | {"islands": islands},
+    }
+
+
+@pytest.mark.parametrize("fleets", [1, 2], ids=["an island is appended", "the first training fabric grows"])
+def test_a_training_fabric_changes_nothing_of_another(fleets: int) -> None:
+    """The site kept room for both, so that what they share stays as well."""
+    _, old = designed(without(isles(), fleets))
+    _, new = designed(without(isles(), fleets + 1))
+    assert changed(old, new) == {}
+
+
+def test_an_island_past_the_room_of_the_site_changes_nothing_of_the_training_fabric() -> None:
+    """What the site kept no room for may reshape what all share, but never what trains."""
+    site = without(isles(), 1) | {"grows_to": 12}
+    more = isles()["compute"]["fleets"][1] | {"gpus": 48}
+    isle = isles()["fabrics"]["islands"]
+    grown = site | {
+        "compute": site["compute"] | {"fleets": [*site["compute"]["fleets"], more]},
+        "fabrics": site["fabrics"] | {"islands": [isle[0] | {"grows_to": 48}]},
+    }
+    _, old = designed(site)
+    _, new = designed(grown)
+    for table, columns in (("links", STANDS["links"]), ("ports", STANDS["ports"])):
+        was, now = (getattr(p, table).filter(fabric="rdma").select(columns) for p in (old, new))
+        assert was.join(now, on=columns, how="anti", nulls_equal=True).is_empty(), table
+    for table in ("units", "gpus", "addresses", "asns"):
+        was, now = getattr(old, table), getattr(new, table)
+        if table in ("addresses", "asns"):
+            mine = old.devices.filter(pl.col("fabric").eq("rdma") | pl.col("kind").eq("node")).select("device")
+            was = was.join(mine, on="device", how="semi")
+        assert was.join(now, on=was.columns, how="anti", nulls_equal=True).is_empty(), table
 
 
 def changed(old: Plan, new: Plan) -> dict[str, list[tuple[Any, ...]]]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SITES = {"lab": ROOT / "inventories/lab/site.yaml", "tall": HERE / "tall.yaml", "trays": HERE / "trays.yaml"}
+SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles")}
 BY_CODE = {rule.code: rule for rule in RULES}
 
 

@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FABRIC-006", fabric.a_share_of_a_cage_is_used_once),
     Rule("FABRIC-007", fabric.every_uplink_is_an_equal_path),
     Rule("FABRIC-008", fabric.a_fabric_is_no_more_oversubscribed_than_stated),
+    Rule("FABRIC-009", fabric.planes_meet_in_no_switch),
     Rule("CABLE-101", cables.the_ports_of_a_cage_share_one_module),
     Rule("CABLE-102", cables.the_optics_of_a_cable_speak_with_each_other),
     Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_optics),

@@ -8,7 +8,7 @@ import polars as pl
 
 from lindos.check.rule import Broken, broken
 from lindos.check.view import port_name
-from lindos.plan.address import RAIL_PREFIX_LEN
+from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def a_rail_keeps_to_its_own_prefix(view: View) -> Iterator[Broken]:
     Source: the address plan of plan/address.py; a host needs a route and a rule for each NIC.
     What to do: report this, the rail is a field of the address.
     """
-    rails = view.links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf").select("rail", at="a_at")
+    rails = view.links.filter(TRAINING, pl.col("tier") == "node_leaf").select("rail", at="a_at")
     frame = view.addresses.filter(pl.col("purpose") == "rail").join(rails, on="at")
     frame = frame.with_columns(block=pl.col("ip") // 2 ** (32 - RAIL_PREFIX_LEN))
     usual = (

@@ -9,6 +9,7 @@ import polars as pl
 from lindos.check.rule import Broken, broken, not_evaluated, one
 from lindos.check.view import NAME, port_name
 from lindos.finding import Severity
+from lindos.plan.address import TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,20 +21,20 @@ _SAME = 1e-9
 
 
 def every_rail_port_is_on_one_leaf_port(view: View) -> Iterator[Broken]:
-    """The rail port beside each GPU has exactly one link, and that link ends on a leaf of the training fabric.
+    """The rail port beside each GPU has exactly one link in each plane, and that ends on a leaf of a training fabric.
 
     A GPU without its own way into the fabric holds up every job that spans nodes: all-reduce runs at the pace of
     the slowest rail.
     Source: the rail-optimised fabrics of NVIDIA's DGX SuperPOD reference architectures.
     What to do: complete the links of the rail ports named, in plan/wire.py or in the fleet's `rails`.
     """
-    wanted = view.plan.gpus.lazy().select("rail", node=pl.col("device").cast(NAME)).unique()
-    seen = view.rail_links.lazy().group_by("node", "rail").agg(n=pl.len(), leaves=pl.col("on_leaf").sum())
-    frame = wanted.join(seen, on=["node", "rail"], how="left").with_columns(pl.col("n", "leaves").fill_null(0))
-    frame = frame.with_columns(port=pl.format("{}:rail{}", "node", "rail")).filter(
-        (pl.col("n") != 1) | (pl.col("leaves") != 1)
-    )
-    lost = frame.collect()
+    wanted = view.plan.gpus.lazy().select("rail", "unit", node=pl.col("device").cast(NAME)).unique()
+    wanted = wanted.join(_planes(view).lazy(), on="unit", how="left").with_columns(pl.col("planes").fill_null(1))
+    wanted = wanted.with_columns(plane=pl.int_ranges(0, "planes", dtype=pl.UInt8)).explode("plane")
+    seen = view.rail_links.lazy().group_by("node", "rail", "plane").agg(n=pl.len(), leaves=pl.col("on_leaf").sum())
+    frame = wanted.join(seen, on=["node", "rail", "plane"], how="left").with_columns(pl.col("n", "leaves").fill_null(0))
+    frame = frame.filter((pl.col("n") != 1) | (pl.col("leaves") != 1))
+    lost = frame.with_columns(port=pl.format("{}:{}", "node", _rail_port())).collect()
     hint = "every rail NIC takes one cable to one port of a rail leaf"
     none = lost.filter(pl.col("n") == 0)
     yield broken(
@@ -53,6 +54,18 @@ def every_rail_port_is_on_one_leaf_port(view: View) -> Iterator[Broken]:
     )
 
 
+def _planes(view: View) -> pl.DataFrame:
+    """Unit -> `planes` of the training fabric that it is on, as many as its leaves have."""
+    leaves = view.switches.filter(TRAINING, role="leaf").with_columns(pl.col("plane").fill_null(0))
+    return leaves.group_by("unit").agg(planes=pl.col("plane").max().cast(pl.Int64) + 1)
+
+
+def _rail_port() -> pl.Expr:
+    """rail, plane, planes -> rail0, or rail0p1 where a NIC has several planes."""
+    several = pl.format("rail{}p{}", "rail", "plane")
+    return pl.when(pl.col("planes") > 1).then(several).otherwise(pl.format("rail{}", "rail"))
+
+
 def _rails_per_leaf(view: View, links: pl.DataFrame) -> pl.Expr:
     """As the site file says; where it leaves that open, rails share a leaf only if one takes the whole unit.
 
@@ -61,10 +74,9 @@ def _rails_per_leaf(view: View, links: pl.DataFrame) -> pl.Expr:
     if view.spec is None:
         each = links.group_by("leaf").agg(rails=pl.col("rail").n_unique())["rails"]
         return pl.lit(int(each.mode().sort()[0]) if len(each) else 1, dtype=pl.Int64)
-    stated = view.spec.fabrics.rdma.rails_per_leaf
-    if stated is None:
-        return (pl.col("rails") // pl.col("leaves")).cast(pl.Int64).clip(lower_bound=1)
-    return pl.lit(stated, dtype=pl.Int64)
+    stated = {name: fabric.rails_per_leaf for name, fabric in view.spec.fabrics.training.items()}
+    said = pl.col("fabric").replace_strict(stated, default=None, return_dtype=pl.Int64)
+    return pl.coalesce(said, (pl.col("rails") // pl.col("leaves")).cast(pl.Int64).clip(lower_bound=1))
 
 
 def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
@@ -72,7 +84,8 @@ def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
 
     Same-rail traffic then takes one hop, and NVLink carries what crosses rails (PXN). A swapped pair of rails works
     and costs half the bandwidth of the unit.
-    Leaf n of a unit with L leaves, r rails and k rails a leaf serves the rails n // (L k / r) * k and the k - 1 after.
+    Leaf n of a unit with L leaves in a plane, r rails and k rails a leaf serves the rails n // (L k / r) * k and the
+    k - 1 after.
     Source: the rail-optimised fabrics of NVIDIA's DGX SuperPOD reference architectures; NCCL's PXN.
     What to do: put the rail back on its leaf; look for two rails that changed places.
     """
@@ -89,7 +102,7 @@ def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
         ),
         hint,
     )
-    leaves = view.switches.filter(fabric="rdma", role="leaf").group_by("unit").agg(leaves=pl.len())
+    leaves = view.switches.filter(TRAINING, role="leaf").group_by("unit").agg(leaves=pl.col("nth").n_unique())
     rails = view.plan.gpus.group_by("unit").agg(rails=pl.col("rail").n_unique())
     home = links.filter(pl.col("leaf_unit") == pl.col("unit")).join(leaves, on="unit").join(rails, on="unit")
     shared = pl.col("shared")
@@ -106,7 +119,8 @@ def rail_i_is_on_leaf_i_of_its_own_unit(view: View) -> Iterator[Broken]:
         pl.format("rail {} ends on {}, which serves {}", "rail", "leaf", serves),
         hint,
     )
-    named = links.filter(pl.col("a_port").cast(pl.String) != pl.format("rail{}", "rail"))
+    named = links.join(_planes(view), on="unit", how="left").with_columns(pl.col("planes").fill_null(1))
+    named = named.filter(pl.col("a_port").cast(pl.String) != _rail_port())
     yield broken(
         "rail links out of a port of another name",
         named,
@@ -207,21 +221,49 @@ def spines_stripe_evenly_over_the_cores_of_their_group(view: View) -> Iterator[B
     frame = _pairs(view, "spine_core", "spine", "core")
     hint = "cores of a group must divide the uplinks of a spine; spine s of every pod belongs to one group"
     yield from _uneven(frame, "spine", "core", "group", hint)
-    spines = view.switches.filter(role="spine").select("nth", a_device="device", pod="home")
+    spines = view.switches.filter(role="spine").select("nth", "plane", a_device="device", pod="home")
     groups = frame.drop_nulls("home").select("fabric", "a_device", "home").unique().join(spines, on="a_device")
     usual = (
-        groups.group_by("fabric", "nth", "home")
+        groups.group_by("fabric", "plane", "nth", "home")
         .len()
         .sort("len", "home", descending=[True, False])
-        .unique(["fabric", "nth"], keep="first")
-        .select("fabric", "nth", usual="home")
+        .unique(["fabric", "plane", "nth"], keep="first")
+        .select("fabric", "plane", "nth", usual="home")
     )
-    torn = groups.join(usual, on=["fabric", "nth"]).filter(pl.col("home") != pl.col("usual"))
+    torn = groups.join(usual, on=["fabric", "plane", "nth"], nulls_equal=True).filter(pl.col("home") != pl.col("usual"))
     yield broken(
         "spines in another group than the spines of their number in other pods",
         torn,
         "a_device",
         pl.format("is joined to group {}, spine {} of other pods to group {}", "home", "nth", "usual"),
+        hint,
+    )
+
+
+def planes_meet_in_no_switch(view: View) -> Iterator[Broken]:
+    """A NIC's port of a plane ends on a leaf of that plane, and leaves, spines and cores are joined within theirs.
+
+    Each plane is a network of its own, so that the failure of a switch costs a NIC its share of one plane; a cable
+    between two planes lets traffic of one into the other, by ways that nobody counted.
+    Source: the twin-plane design of NVIDIA's DGX B300 SuperPOD reference architecture; Alibaba HPN (SIGCOMM 2024).
+    What to do: put the link back into its plane; look for two ports of a NIC that changed places.
+    """
+    hint = "port p of a NIC, its leaf, that leaf's spines and their cores are of one plane"
+    astray = view.rail_links.filter(pl.col("on_leaf") & (pl.col("plane") != pl.col("leaf_plane")))
+    yield broken(
+        "rail links to a leaf of another plane",
+        astray,
+        "link",
+        pl.format("is of plane {}, but ends on {} of plane {}", "plane", "leaf", "leaf_plane"),
+        hint,
+    )
+    across = view.between_switches.filter(pl.col("a_on") != pl.col("b_on"))
+    ends = (pl.col(f"{e}_device").cast(pl.String) for e in ("a", "b"))
+    yield broken(
+        "links between switches of two planes",
+        across,
+        "link",
+        pl.format("joins {} of plane {} with {} of plane {}", next(ends), "a_on", next(ends), "b_on"),
         hint,
     )
 
@@ -387,8 +429,9 @@ def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broke
         yield not_evaluated("fabrics", frame, "check the site, not the plan alone")
         return
     asked_for = view.spec.fabrics
-    stated = {"rdma": float(asked_for.rdma.oversubscription), "frontend": float(asked_for.frontend.oversubscription)}
-    above = {"rdma": float(asked_for.rdma.spine_oversubscription)}
+    stated = {"frontend": float(asked_for.frontend.oversubscription)}
+    stated |= {name: float(fabric.oversubscription) for name, fabric in asked_for.training.items()}
+    above = {name: float(fabric.spine_oversubscription) for name, fabric in asked_for.training.items()}
     asked = (
         pl.when(pl.col("role") == "leaf")
         .then(pl.col("fabric").replace_strict(stated, return_dtype=pl.Float64))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.catalogue import Catalogue, load_catalogue
+from lindos.plan.address import TRAINING
 from lindos.plan.feed import banks
 from lindos.spec.load import assumed_products
 
@@ -61,8 +62,8 @@ class View:
 
     @cached_property
     def switches(self) -> pl.DataFrame:
-        """Switches by coordinates: device, fabric, role, unit, asn, `nth` (number in its pod, unit or group) and
-        `home`: pod of a spine, group of a core.
+        """Switches by coordinates: device, fabric, role, unit, plane, asn, `nth` (number in its pod, unit or group)
+        and `home`: pod of a spine, group of a core, with the plane where there are several.
         """
         name = pl.col("device").cast(pl.String)
         frame = self.devices.filter(pl.col("kind") == "switch").select(
@@ -70,8 +71,9 @@ class View:
             "fabric",
             "role",
             "unit",
+            "plane",
             nth=name.str.extract(r"(\d+)$").cast(pl.Int64),
-            home=pl.when(pl.col("role") != "leaf").then(name.str.extract(r"-([pg]\d+)-(?:spine|core)\d+$")),
+            home=pl.when(pl.col("role") != "leaf").then(name.str.extract(r"-([pg]\d+(?:-pl\d+)?)-(?:spine|core)\d+$")),
         )
         asns = self.plan.asns.with_columns(pl.col("device").cast(NAME))
         return frame.join(asns, on="device", how="left", maintain_order="left")
@@ -90,9 +92,9 @@ class View:
 
     @cached_property
     def between_switches(self) -> pl.DataFrame:
-        """Links between switches with the number, home and ASN of both ends: a_nth, a_home, a_asn, b_nth, ..."""
+        """Links between switches with number, home, ASN, plane of both ends: a_nth, a_home, a_asn, a_on, b_nth, ..."""
         frame = self.links.filter(pl.col("tier") != "node_leaf")
-        facts = self.switches.select("device", "nth", "home", "asn")
+        facts = self.switches.select("device", "nth", "home", "asn", on="plane")
         for end in ("a", "b"):
             mine = facts.rename({c: f"{end}_{c}" for c in facts.columns})
             frame = frame.join(mine, on=f"{end}_device", how="left", maintain_order="left")
@@ -100,14 +102,17 @@ class View:
 
     @cached_property
     def rail_links(self) -> pl.DataFrame:
-        """Links of rail NICs: link, rail, node and its unit, leaf with its unit and number in it, whether it is one."""
-        links = self.links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf")
-        frame = links.select("link", "rail", "a_port", node="a_device", leaf="b_device")
+        """Links of rail NICs: link, rail, plane, node and its unit, leaf with its unit, plane and number in it, whether
+        it is one of the fabric.
+        """
+        links = self.links.filter(TRAINING, pl.col("tier") == "node_leaf")
+        frame = links.select("link", "fabric", "rail", "plane", "a_port", node="a_device", leaf="b_device")
         nodes = self.devices.select("unit", node="device")
         leaves = self.devices.select(
             leaf="device",
-            on_leaf=(pl.col("role") == "leaf") & (pl.col("fabric") == "rdma"),
+            on_leaf=(pl.col("role") == "leaf") & TRAINING.fill_null(value=False),
             leaf_unit="unit",
+            leaf_plane="plane",
             leaf_nth=pl.col("device").cast(pl.String).str.extract(r"leaf(\d+)$").cast(pl.Int64),
         )
         return frame.join(nodes, on="node", how="left", maintain_order="left").join(

@@ -26,7 +26,9 @@ BLOCKS = {
     "frontend": ("10.128.0.0/12", "10.160.0.0/12"),
     "oob": ("10.192.0.0/10", "10.160.0.0/12"),
 }
-"""What a switch of a fabric accepts and passes on: addresses of its endpoints, and loopbacks (lindos.plan.address)."""
+"""What a switch of a fabric accepts and passes on: addresses of its endpoints, and loopbacks (lindos.plan.address).
+
+An island's fabric, `rdma-NAME`, has those of the first."""
 
 
 class PortView(NamedTuple):
@@ -286,7 +288,7 @@ def _view(site: str, row: dict[str, Any], ports: tuple[PortView, ...], spare: tu
         "ports": ports,
         "spare": spare,
         "announced": tuple(row["announced"] or ()),
-        "accepted": BLOCKS[row["fabric"]],
+        "accepted": BLOCKS[row["fabric"].split("-")[0]],
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
 
 FIRST_TABLE = 100
-"""Routing table of rail 0; rail r has the table r further on."""
+"""Routing table of the first rail port; each has one of its own, in order of rails and their planes."""
 
 
 class PortView(NamedTuple):
@@ -62,11 +62,20 @@ def _ports(plan: Plan) -> pl.DataFrame:
         maintain_order="left",
     )
     far = plan.links.select(
-        "rail", "rate_gbps", "fabric", device="a_device", port="a_port", peer_device="b_device", peer_port="b_port"
+        "rail",
+        "plane",
+        "rate_gbps",
+        "fabric",
+        device="a_device",
+        port="a_port",
+        peer_device="b_device",
+        peer_port="b_port",
     )
     far = far.join(plan.fabrics.select("fabric", mtu="host_mtu"), on="fabric", how="left", maintain_order="left")
     frame = mine.join(far, on=["device", "port"], how="left", maintain_order="left")
     base = pl.col("rail").cast(pl.Int64) * 2 ** (32 - RAIL_PREFIX_LEN) + 10 * 2**24
+    planes = pl.col("plane").max().over("device").fill_null(0).cast(pl.Int64) + 1
+    frame = frame.with_columns(nic=pl.col("rail").cast(pl.Int64) * planes + pl.col("plane").fill_null(0))
     return frame.with_columns(rail_prefix=pl.format("{}/{}", dotted(base), pl.lit(RAIL_PREFIX_LEN)))
 
 
@@ -77,8 +86,8 @@ def _port(row: dict[str, Any]) -> PortView:
         gateway=row["gateway"],
         mtu=row["mtu"], rate_gbps=row["rate_gbps"],
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
-        hca=None if rail is None else f"mlx5_{rail}", rail_prefix=row["rail_prefix"],
-        table=None if rail is None else FIRST_TABLE + rail,
+        hca=None if rail is None else f"mlx5_{row['nic']}", rail_prefix=row["rail_prefix"],
+        table=None if rail is None else FIRST_TABLE + row["nic"],
     )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 """Coordinates -> addresses and ASNs, as bit fields of fixed width.
 
-    rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1; a rail is a /12, a leaf slot a /24
+    rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1; a rail is a /12, a leaf slot a /24;
+                                a leaf of another plane, or with more than 128 nodes, takes slots of its own
     front end   10.128.0.0/12   leaf 12 | port 7 | end 1
     its links   10.144.0.0/12   tier 1 | switch 11 | uplink 7 | end 1
     loopbacks   10.160.0.0/12   fabric 2 | tier 2 | switch 16
     management  10.192.0.0/10   scope 9 | access switch 7 | host 6         an access switch is a /26, .1 its gateway
-    rail links  100.64.0.0/10   tier 1 | switch 13 | uplink 7 | end 1
+    rail links  100.64.0.0/10   tier 1 | switch 13 | uplink 7 | end 1      64 uplinks leave a bit to the switch
     oob links   172.16.0.0/12   leaf-spine 0 | scope 9 | switch 7 | uplink 2 | end 1
                                 spine-core 1 | switch 12 | uplink 6 | end 1
 
@@ -32,6 +33,9 @@ FABRIC_BLOCK = "10.0.0.0/9"
 FRONTEND_BLOCK = "10.128.0.0/12"
 """All front-end ports; what lies beyond them is for people to say."""
 RAIL_PREFIX_LEN = 12
+UPLINK_BITS = 7
+TRAINING = pl.col("fabric").str.starts_with("rdma")
+"""Links and switches of the training fabrics."""
 
 
 def ip(text: str) -> int:
@@ -43,10 +47,15 @@ def ip(text: str) -> int:
 RAIL, FRONTEND, FRONTEND_LINKS, LOOPBACK, OOB, RAIL_LINKS, OOB_LINKS = (
     ip(x) for x in ("10.0.0.0", "10.128.0.0", "10.144.0.0", "10.160.0.0", "10.192.0.0", "100.64.0.0", "172.16.0.0")
 )
+KINDS = ("rdma", "frontend", "oob")
 ASN_BASE = 4_200_000_000
 ASN_BLOCK = 1_000_000
+ASN_PLANE = 100_000
+SWITCH_BITS = 16
+CORES = 8_192
+"""Numbers of cores of an island; islands take them from the end of the field, the first fabric from its start."""
 """One block a fabric and tier, in the order of `_ASN_TIERS`; 4-byte private range of RFC 6996."""
-_ASN_TIERS = [(f, t) for f in ("rdma", "frontend", "oob") for t in ("leaf", "spine", "core")]
+_ASN_TIERS = {(f, t): i * 3 + j for i, f in enumerate(KINDS) for j, t in enumerate(("leaf", "spine", "core"))}
 
 
 def dotted(number: pl.Expr) -> pl.Expr:
@@ -86,11 +95,6 @@ def packed(frame: pl.DataFrame, base: int, fields: list[Field]) -> pl.DataFrame:
 
 def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
     """Every switch -> fabric, role, its number within fabric and tier, and the number that its ASN takes."""
-    running, rows = 0, []
-    for unit in layout.units:
-        rows.append((unit.number, running))
-        running += unit.leaves
-    starts = pl.DataFrame(rows, schema=["unit_number", "start"], orient="row")
 
     def kind(frame: pl.DataFrame, fabric: str, role: str, number: pl.Expr, asn: pl.Expr) -> pl.DataFrame:
         return frame.select(
@@ -101,12 +105,16 @@ def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
             asn.cast(pl.Int64).alias("asn_number"),
         )
 
-    leaves = parts.leaves.join(starts, on="unit_number", maintain_order="left").with_columns(
-        number=pl.col("start") + pl.col("in_unit")
-    )
-    out = [kind(leaves, "rdma", "leaf", pl.col("number"), pl.col("number"))]
+    serial, plane = pl.col("serial"), pl.col("plane") * ASN_PLANE
+    out = []
+    for number, training in enumerate(layout.training):
+        name, first = training.facts.name, number and 2**SWITCH_BITS - number * CORES
+        of = {"fabric": number}
+        out.append(kind(parts.leaves.filter(**of), name, "leaf", serial, serial))
+        out.append(kind(parts.spines.filter(**of), name, "spine", serial, pl.col("pod_serial") + plane))
+        out.append(kind(parts.cores.filter(**of), name, "core", serial + first, plane + number))
+    _cores_fit(layout)
     for fabric, clos, spines, cores in (
-        ("rdma", layout.rdma, parts.spines, parts.cores),
         (
             "frontend",
             layout.frontend,
@@ -122,6 +130,22 @@ def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
     scope = pl.col("scope") * 128 + pl.col("index")
     out.append(kind(parts.oob.filter(tier="leaf"), "oob", "leaf", scope, scope))
     return pl.concat(out)
+
+
+def _cores_fit(layout: Layout) -> None:
+    """InfeasibleError where the cores of two training fabrics would take the same numbers."""
+    islands = len(layout.training) - 1
+    problems = [
+        Problem(
+            f"addresses: {t.cores:,} cores of fabric {t.facts.name} do not fit the {most:,} numbers that they have",
+            hint="fewer planes, a switch with more ports, or fewer islands",
+        )
+        for i, t in enumerate(layout.training)
+        for most in (CORES if i else 2**SWITCH_BITS - islands * CORES,)
+        if t.cores > most
+    ]
+    if problems:
+        raise InfeasibleError(problems)
 
 
 def _both_ends(frame: pl.DataFrame, low: str, high: str, *, low_is_gateway: bool) -> list[pl.DataFrame]:
@@ -162,9 +186,27 @@ def _both_ends(frame: pl.DataFrame, low: str, high: str, *, low_is_gateway: bool
     ]
 
 
-def _up(links: pl.DataFrame, numbers: pl.DataFrame, fabric: str) -> pl.DataFrame:
-    """Links between switches of a fabric -> with `switch` (number of the lower one), `tier_bit` and `uplink`."""
-    frame = links.filter((pl.col("fabric") == fabric) & (pl.col("tier") != "node_leaf"))
+def _folded(frame: pl.DataFrame, bits: int) -> pl.DataFrame:
+    """Links with `switch` and `uplink` -> the same where switches past their field take bits that no uplink needs.
+
+    A leaf of 64 uplinks leaves a bit of the uplink field free, so that as many leaves again have a place.
+    """
+    if not len(frame):
+        return frame.with_columns(end=pl.lit(0))
+    most = int(frame["uplink"].max())  # type: ignore[arg-type]  # a whole number
+    width = max(1, most.bit_length())
+    high = pl.col("switch") // 2**bits
+    fits = pl.col("switch") < 2 ** (bits + max(0, UPLINK_BITS - width))
+    return frame.with_columns(
+        switch=pl.when(fits).then(pl.col("switch") % 2**bits).otherwise("switch"),
+        uplink=pl.col("uplink") + pl.when(fits).then(high * 2**width).otherwise(0),
+        end=pl.lit(0),
+    )
+
+
+def _up(links: pl.DataFrame, numbers: pl.DataFrame, of: pl.Expr) -> pl.DataFrame:
+    """Links between switches of some fabrics -> with `switch` (number of the lower one), `tier_bit` and `uplink`."""
+    frame = links.filter(of & (pl.col("tier") != "node_leaf"))
     frame = frame.join(numbers.select(a_device="device", switch="number"), on="a_device", maintain_order="left")
     first = pl.col("a_number").min().over("fabric", "tier")
     return frame.with_columns(
@@ -214,7 +256,7 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
     slices = pl.concat(
         [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.frontend, parts.oob)]
     )
-    rail = links.filter(pl.col("fabric") == "rdma", pl.col("tier") == "node_leaf")
+    rail = links.filter(TRAINING, pl.col("tier") == "node_leaf")
     rail = packed(
         rail.with_columns(end=pl.lit(0)),
         RAIL,
@@ -235,15 +277,14 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
             Field("end", 1, "end"),
         ],
     )
-    codes = {"rdma": 0, "frontend": 1, "oob": 2}
     loop = numbers.with_columns(
-        fabric_code=pl.col("fabric").replace_strict(codes, return_dtype=pl.Int64),
+        fabric_code=pl.col("fabric").replace_strict({"frontend": 1, "oob": 2}, default=0, return_dtype=pl.Int64),
         role_code=pl.col("role").replace_strict({"leaf": 0, "spine": 1, "core": 2}, return_dtype=pl.Int64),
     ).join(slices, on="device", maintain_order="left")
     loop = packed(
         loop,
         LOOPBACK,
-        [Field("fabric_code", 2, "fabric"), Field("role_code", 2, "tier"), Field("number", 16, "switch")],
+        [Field("fabric_code", 2, "fabric"), Field("role_code", 2, "tier"), Field("number", SWITCH_BITS, "switch")],
     )
     out = [
         *_both_ends(rail, "rail", "gateway", low_is_gateway=True),
@@ -259,18 +300,21 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
         ),
         *_management(links, parts),
     ]
-    for fabric, base, bits in (("rdma", RAIL_LINKS, 13), ("frontend", FRONTEND_LINKS, 11)):
+    for of, base, bits, what in (
+        (TRAINING, RAIL_LINKS, 13, "switch of the training fabrics"),
+        (pl.col("fabric") == "frontend", FRONTEND_LINKS, 11, "switch of fabric frontend"),
+    ):
         frame = packed(
-            _up(links, numbers, fabric).with_columns(end=pl.lit(0)), base,
+            _folded(_up(links, numbers, of), bits), base,
             [
                 Field("tier_bit", 1, "tier"),
-                Field("switch", bits, f"switch of fabric {fabric}"),
-                Field("uplink", 7, "uplink"),
+                Field("switch", bits, what),
+                Field("uplink", UPLINK_BITS, "uplink"),
                 Field("end", 1, "end"),
             ],
         )  # fmt: skip
         out += _both_ends(frame, "link", "link", low_is_gateway=False)
-    up = _up(links, numbers, "oob").with_columns(end=pl.lit(0))
+    up = _up(links, numbers, pl.col("fabric") == "oob").with_columns(end=pl.lit(0))
     low = packed(
         up.filter(pl.col("tier_bit") == 0),
         OOB_LINKS,
@@ -296,10 +340,11 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
 def asns(numbers: pl.DataFrame) -> pl.DataFrame:
     """Switch numbers -> ASNs: one a leaf, one for the spines of a pod, one for all cores of a fabric."""
     blocks = pl.DataFrame(
-        [(f, t, ASN_BASE + i * ASN_BLOCK + 1) for i, (f, t) in enumerate(_ASN_TIERS)],
-        schema=["fabric", "role", "base"],
+        [(f, t, ASN_BASE + i * ASN_BLOCK + 1) for (f, t), i in _ASN_TIERS.items()],
+        schema=["block", "role", "base"],
         orient="row",
     )
-    return numbers.join(blocks, on=["fabric", "role"], maintain_order="left").select(
+    frame = numbers.with_columns(block=pl.when(TRAINING).then(pl.lit("rdma")).otherwise("fabric"))
+    return frame.join(blocks, on=["block", "role"], maintain_order="left").select(
         "device", asn=pl.col("base") + pl.col("asn_number")
     )

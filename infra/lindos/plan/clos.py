@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from lindos.errors import InfeasibleError, Problem
 
+THREE_TIERS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class LeafPorts:
-    """How the ports of a leaf are shared out: `down` to endpoints, `up` to spines."""
+    """How the ports of a leaf are shared out: `down` to endpoints, `up` to spines; or those of a spine likewise."""
 
     down: int
     up: int
@@ -67,19 +69,16 @@ def two_tier(leaf: LeafPorts, leaves: int, spine_radix: int, least_spines: int =
     return None
 
 
-def pod_of_three_tiers(leaf: LeafPorts, spine_radix: int, spine_up: int) -> tuple[int, int, int]:
-    """Ports -> spines a pod, leaves a pod, ports down of a spine: one link between each leaf and each spine."""
-    spine_down = spine_radix - spine_up
-    return leaf.up, spine_down, spine_down
+def three_tier(leaf: LeafPorts, pods: int, spine: LeafPorts, core_radix: int) -> Clos | None:
+    """Pods of leaves and spines joined by groups of cores, or None where the cores cannot join so many pods.
 
-
-def three_tier(leaf: LeafPorts, pods: int, spine_radix: int, spine_up: int, core_radix: int) -> Clos | None:
-    """Pods of leaves and spines joined by groups of cores, or None where the cores cannot join so many pods."""
-    spines, leaves, spine_down = pod_of_three_tiers(leaf, spine_radix, spine_up)
-    for cores in divisors(spine_up):
-        each = spine_up // cores
+    One link joins each leaf with each spine of its pod: as many spines as a leaf has uplinks, as many leaves as a
+    spine has ports down.
+    """
+    for cores in divisors(spine.up):
+        each = spine.up // cores
         if pods * each <= core_radix:
-            return Clos(3, leaf, leaves, spines, 1, spine_down, spine_up, pods, spines, cores, each)
+            return Clos(3, leaf, spine.down, leaf.up, 1, spine.down, spine.up, pods, leaf.up, cores, each)
     return None
 
 
@@ -107,44 +106,42 @@ def size_clos(
     leaf: LeafPorts,
     leaves: list[int],
     *,
-    spine_radix: int,
-    spine_up: int,
-    core_radix: int,
+    radix: int,
+    spine: LeafPorts,
     tiers: int | None = None,
 ) -> Clos:
     """Leaves of each unit at full size -> the smallest fabric that joins them; InfeasibleError says what it lacks.
 
+    `radix`: ports of spines and cores; `spine`: how spines share them out where there are cores.
     Two tiers where they reach, else three, unless `tiers` says which. A fabric of several leaves gets at least two
     spines where its leaves have two uplinks, so that one spine may fail.
     """
     total = sum(leaves)
-    if tiers != 3:  # the third tier is that of the cores
-        flat = two_tier(leaf, total, spine_radix, least_spines=min(2, leaf.up))
+    if tiers != THREE_TIERS:
+        flat = two_tier(leaf, total, radix, least_spines=min(2, leaf.up))
         if flat is not None:
             return flat
         if tiers is not None:
-            raise _too_many(
-                name, f"two tiers of radix {spine_radix} join {spine_radix:,} leaves", leaf, total, spine_radix
-            )
-    _, most, _ = pod_of_three_tiers(leaf, spine_radix, spine_up)
+            raise _too_many(name, f"two tiers of radix {radix} join {radix:,} leaves", leaf, total, radix)
+    most = spine.down
     if max(leaves) > most:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {spine_radix} holds {most}: "
+                f"fabric {name}: a unit has {max(leaves)} leaves, a pod of radix {radix} holds {most}: "
                 f"{max(leaves) - most} too many",
                 hint="make the unit smaller, or take a switch with more ports",
             )
         )
     pods = fill_pods(leaves, most)[-1] + 1
-    tall = three_tier(leaf, pods, spine_radix, spine_up, core_radix)
+    tall = three_tier(leaf, pods, spine, radix)
     if tall is None:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {core_radix} "
-                f"join {core_radix}: "
-                f"{pods - core_radix:,} pods too many",
-                hint=f"three tiers of radix {spine_radix} end at {core_radix * most:,} leaves "
-                f"({core_radix * most * leaf.down:,} ports); take a switch with more ports, "
+                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {radix} "
+                f"join {radix}: "
+                f"{pods - radix:,} pods too many",
+                hint=f"three tiers of radix {radix} end at {radix * most:,} leaves "
+                f"({radix * most * leaf.down:,} ports); take a switch with more ports, "
                 "or a higher oversubscription",
             )
         )

@@ -39,7 +39,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 
 def _products(facts: Facts) -> list[DeviceFacts]:
-    out = [facts.rdma.device, facts.frontend.device, facts.oob.device]
+    out = [*(t.switch.device for t in facts.training), facts.frontend.device, facts.oob.device]
     some = [d for f in facts.fleets for d in (f.node, f.cdu, f.nvswitch, f.shelf)]
     some += [facts.oob_aggregation.device if facts.oob_aggregation else None, facts.control]
     return out + [d for d in some if d]
@@ -49,8 +49,7 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
     """Racks by coordinates with their place. A network rack of a unit belongs to the unit, of a pod to its spines."""
     rows = []
     for r in layout.racks:
-        unit = f"a{r.unit.number + 1:04}" if r.unit else None
-        pod = f"p{r.pod + 1:03}" if r.pod is not None else None
+        unit, pod = r.unit.name if r.unit else None, r.pod
         fleet = r.unit.fleet if r.unit else None
         compute = r.kind == "compute"
         rows.append(
@@ -76,15 +75,15 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
 def _units(layout: Layout) -> pl.DataFrame:
     rows = [
         (
-            f"a{u.number + 1:04}",
+            u.name,
             u.number + 1,
             u.fleet.name,
-            f"p{u.pod + 1:03}",
+            u.pod.name,
             u.nodes,
             u.nodes * u.fleet.gpus_per_node,
             u.racks,
             u.whole,
-            f"a{u.number + 1:04}",
+            u.name,
         )
         for u in layout.units
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lindos.catalogue import Catalogue
-    from lindos.spec.model import Fleet, Spec
+    from lindos.spec.model import Fleet, RdmaFabric, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class FleetFacts:
 
     name: str
     number: int
+    fabric: int
+    """The training fabric it is on, by its place among them"""
     node: DeviceFacts
     rack: str
     rack_w: int | None
@@ -109,6 +111,16 @@ class SwitchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingFacts:
+    """A training fabric; `switch` is its switch at the speed of one plane, `prefix` stands before names of its pods."""
+
+    name: str
+    prefix: str
+    said: RdmaFabric
+    switch: SwitchFacts
+
+
+@dataclass(frozen=True, slots=True)
 class OpticFacts:
     part: str
     form: str
@@ -125,7 +137,7 @@ class OpticFacts:
 @dataclass(frozen=True, slots=True)
 class Facts:
     fleets: tuple[FleetFacts, ...]
-    rdma: SwitchFacts
+    training: tuple[TrainingFacts, ...]
     frontend: SwitchFacts
     oob: SwitchFacts
     oob_aggregation: SwitchFacts | None
@@ -198,7 +210,7 @@ def _row_cdus(fleet: Fleet, racks_w: int, cdu_w: int) -> int:
     return fleet.unit.cdus or -(-racks_w // max(1, cdu_w)) + 1
 
 
-def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> FleetFacts:
+def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int, fabric: int) -> FleetFacts:
     node, rack, name = catalogue.get(Node, fleet.node), catalogue.get(Rack, fleet.rack), fleet.node
     ew, ns = node.nics_ew, node.nics_ns
     cdu = catalogue.get(Cdu, rack.cdu) if rack.cdu else None
@@ -224,6 +236,7 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int) -> Fle
     return FleetFacts(
         name=fleet.name,
         number=number,
+        fabric=fabric,
         node=facts,
         rack=fleet.rack,
         rack_w=round(rack.power_w_max) if rack.power_w_max else None,
@@ -265,19 +278,22 @@ def _speeds(switch: Switch) -> dict[int, int]:
     return speeds
 
 
-def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int) -> SwitchFacts:
+def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int, planes: int = 1) -> SwitchFacts:
+    """A switch with ports of a plane's share of `gbps`; InfeasibleError where it has none."""
     switch = catalogue.get(Switch, name)
     cages = needs(switch.cages, "switch", name, "cages")
     radix, groups, form, speeds = 0, 1, "", _speeds(switch)
     if cages:
         form = _socket(cages.type, finned=switch.cooling != "liquid") or ""
-        if gbps not in speeds:
+        share = f" ({gbps}G over {planes} planes)" if planes > 1 else ""
+        if gbps % planes or gbps // planes not in speeds:
             raise InfeasibleError(
                 Problem(
-                    f"switch '{name}' has no ports of {gbps} Gb/s",
+                    f"switch '{name}' has no ports of {gbps / planes:g} Gb/s{share}",
                     hint=f"it offers: {', '.join(f'{n} x {s}G' for s, n in sorted(speeds.items()))}",
                 )
             )
+        gbps //= planes
         radix = speeds[gbps]
         groups = max(1, radix // cages.count)
     return SwitchFacts(
@@ -292,15 +308,34 @@ def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int) -> SwitchF
     )
 
 
+def _unused(spec: Spec, fleets: tuple[FleetFacts, ...]) -> list[Problem]:
+    """Training fabrics that no fleet is on: there is nothing to size them by."""
+    used = {f.fabric for f in fleets}
+    problems = [
+        Problem(
+            f"island '{island.name}': no fleet trains on it",
+            hint=f"compute: fleets: give one `island: {island.name}`, or take the island out",
+        )
+        for i, island in enumerate(spec.fabrics.islands, 1)
+        if i not in used
+    ]
+    if 0 not in used:
+        hint = "take `island` out of the fleets of the first training fabric"
+        problems.append(Problem("fabric rdma: no fleet trains on it", hint=hint))
+    return problems
+
+
 def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
     """What the site file says of a fleet against the product: rails, speeds, whole nodes."""
-    problems = []
+    problems = _unused(spec, fleets)
+    fabrics = spec.fabrics
+    training = [("rdma", fabrics.rdma.port_gbps), *((f"islands: {i.name}", i.port_gbps) for i in fabrics.islands)]
     for said, fact in zip(spec.compute.fleets, fleets, strict=True):
         for gbps, fabric, asked in (
-            (fact.nic_gbps, "rdma", spec.fabrics.rdma.port_gbps),
+            (fact.nic_gbps, *training[fact.fabric]),
             (fact.frontend_gbps, "frontend", spec.fabrics.frontend.port_gbps),
         ):
-            if gbps != asked and (fabric == "rdma" or fact.frontend_ports):
+            if gbps != asked and (fabric != "frontend" or fact.frontend_ports):
                 problems.append(
                     Problem(
                         f"fleet '{said.name}': the {fabric} NICs of {said.node} run at {gbps} Gb/s, "
@@ -368,12 +403,21 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     """Spec and catalogue -> Facts. CatalogueError lists every fact missing; InfeasibleError where they disagree."""
     needs = Needs(catalogue)
     fabrics, services = spec.fabrics, spec.compute.services
-    fleets = tuple(_fleet(needs, catalogue, f, i) for i, f in enumerate(spec.compute.fleets))
+    place = {None: 0} | {island.name: i + 1 for i, island in enumerate(fabrics.islands)}
+    fleets = tuple(_fleet(needs, catalogue, f, i, place[f.island]) for i, f in enumerate(spec.compute.fleets))
     oob = catalogue.get(Switch, fabrics.oob.switch)
     uplink = oob.cages.gbps if oob.cages and oob.cages.gbps else 0
     facts = Facts(
         fleets=fleets,
-        rdma=_switch(needs, catalogue, fabrics.rdma.switch, fabrics.rdma.port_gbps),
+        training=tuple(
+            TrainingFacts(
+                name,
+                name.removeprefix("rdma").removeprefix("-") + "-" * (name != "rdma"),
+                said,
+                _switch(needs, catalogue, said.switch, said.port_gbps, said.planes),
+            )
+            for name, said in fabrics.training.items()
+        ),
         frontend=_switch(needs, catalogue, fabrics.frontend.switch, fabrics.frontend.port_gbps),
         oob=_switch(needs, catalogue, fabrics.oob.switch, uplink),
         oob_aggregation=_switch(needs, catalogue, fabrics.oob.aggregation, uplink) if fabrics.oob.aggregation else None,

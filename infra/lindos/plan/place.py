@@ -146,7 +146,7 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     """Every rack on its default spot; InfeasibleError where the halls are too small."""
     cursors = {building: _Cursor(spec, building) for building in dict.fromkeys(h.building for h in spec.halls)}
     spots: dict[str, Spot] = {}
-    pod: int | None = None
+    pod: str | None = None
     groups = _groups(layout)
     for group, building in zip(groups, _building_of(groups), strict=True):
         cursor = cursors[building]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.layout import SHARED, core_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,11 @@ class Population:
     nodes: pl.DataFrame
     """device, unit_number, in_unit, node_slot, fleet, rack, slice"""
     leaves: pl.DataFrame
-    """device, unit_number, pod, in_unit, in_pod, slice"""
+    """device, unit_number, fabric, plane, pod, in_unit, in_pod, serial, slice; `in_unit` counts those of one plane"""
     spines: pl.DataFrame
-    """device, pod, number"""
+    """device, fabric, plane, pod, pod_serial, number, serial, slice"""
     cores: pl.DataFrame
-    """device, group, number"""
+    """device, fabric, plane, group, number, slice"""
     frontend: pl.DataFrame
     """device, tier, scope (side), index (block of nodes), pod, number, group"""
     oob: pl.DataFrame
@@ -65,36 +66,21 @@ def _grid(**sizes: int) -> pl.DataFrame:
 
 
 def _units_frame(layout: Layout) -> pl.DataFrame:
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         [
             (
-                u.number,
-                u.fleet.number,
-                u.nodes,
-                u.racks,
-                u.pod,
-                u.leaf_in_pod,
-                u.leaves,
-                u.node_slot,
-                u.fleet.nodes_per_rack,
-                u.switches_per_rack,
+                u.number, u.fleet.number, u.nodes, u.racks, u.pod.fabric, u.pod.number, u.pod.name, u.planes,
+                u.leaf_in_pod, u.leaf_number, u.leaves, u.node_slot, u.fleet.nodes_per_rack, u.switches_per_rack,
             )
             for u in layout.units
         ],
         schema=[
-            "unit_number",
-            "fleet",
-            "nodes",
-            "unit_racks",
-            "pod",
-            "leaf_in_pod",
-            "unit_leaves",
-            "unit_node_slot",
-            "nodes_per_rack",
-            "switches_per_rack",
+            "unit_number", "fleet", "nodes", "unit_racks", "fabric", "pod", "pod_name", "planes",
+            "leaf_in_pod", "leaf_number", "unit_leaves", "unit_node_slot", "nodes_per_rack", "switches_per_rack",
         ],
         orient="row",
-    ).with_columns(unit=unit_name(pl.col("unit_number")))
+    )  # fmt: skip
+    return frame.with_columns(unit=unit_name(pl.col("unit_number")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +119,9 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
             "unit_number",
             "unit",
             "fleet",
-            "pod",
             "nodes_per_rack",
             "unit_node_slot",
+            pod="pod_name",
             in_unit=pl.int_ranges(0, pl.col("nodes")),
         )
         .explode("in_unit")
@@ -164,7 +150,9 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
 
 def _in_racks(site: str, units: pl.DataFrame, fleet: FleetFacts, count: int, word: str) -> pl.DataFrame:
     """`count` devices in each rack of a fleet's nodes, counted from the bottom: device, rack, nth, fleet, unit, pod."""
-    mine = units.filter(fleet=fleet.number).select("unit", "fleet", "pod", rack_number=pl.int_ranges("unit_racks"))
+    mine = units.filter(fleet=fleet.number).select(
+        "unit", "fleet", pod="pod_name", rack_number=pl.int_ranges("unit_racks")
+    )
     frame = mine.explode("rack_number").join(_grid(nth=count), how="cross")
     rack = pl.format("{}-{}-r{}", pl.lit(site), "unit", _n("rack_number", 2))
     return frame.select(
@@ -196,7 +184,7 @@ def _fixtures(
 def _row_cdus(layout: Layout, fleet: FleetFacts) -> pl.DataFrame:
     """A CDU in each cooling rack of a fleet; the rack is the CDU's own cabinet and has its name."""
     rows = [
-        (r.name, r.name, r.number - 1, fleet.number, f"a{r.unit.number + 1:04}", r.unit.pod, 1)
+        (r.name, r.name, r.number - 1, fleet.number, r.unit.name, r.unit.pod.name, 1)
         for r in layout.racks
         if r.kind == "cooling" and r.unit and r.unit.fleet.number == fleet.number
     ]
@@ -204,72 +192,108 @@ def _row_cdus(layout: Layout, fleet: FleetFacts) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row").with_columns(slice="unit")
 
 
-def _stack(frame: pl.DataFrame, per_rack: int | pl.Expr, u_height: int, first: int = 0) -> pl.DataFrame:
+def _stack(frame: pl.DataFrame, layout: Layout, per_rack: pl.Expr | None = None) -> pl.DataFrame:
     """Switches with `order` in their row of racks -> rack_number and u, stacked from the bottom."""
-    spot = pl.col("order") + first
-    return frame.with_columns(rack_number=spot // per_rack, u=1 + (spot % per_rack) * u_height)
+    slots = {i: t.per_rack for i, t in enumerate(layout.training)}
+    heights = {i: t.slot_u for i, t in enumerate(layout.training)}
+    whole, slot_u = (pl.col("fabric").replace_strict(x, return_dtype=pl.Int64) for x in (slots, heights))
+    per_rack = whole if per_rack is None else per_rack
+    return frame.with_columns(rack_number=pl.col("order") // per_rack, u=1 + pl.col("order") % per_rack * slot_u)
 
 
-def _leaves(site: str, units: pl.DataFrame, u_height: int) -> pl.DataFrame:
+def _of_plane(layout: Layout) -> pl.Expr:
+    """The part of a switch's name that says its plane; nothing where its fabric has one."""
+    several = [i for i, t in enumerate(layout.training) if t.planes > 1]
+    return pl.when(pl.col("fabric").is_in(several)).then(pl.format("pl{}-", "plane")).otherwise(pl.lit(""))
+
+
+def _leaves(site: str, layout: Layout, units: pl.DataFrame) -> pl.DataFrame:
     frame = units.select(
+        "unit_number", "unit", "fabric", "pod", "pod_name", "leaf_in_pod", "leaf_number", "unit_leaves",
+        "switches_per_rack", order=pl.int_ranges(0, pl.col("unit_leaves") * pl.col("planes")),
+    ).explode("order")  # fmt: skip
+    frame = frame.with_columns(
+        plane=pl.col("order") // pl.col("unit_leaves"), in_unit=pl.col("order") % pl.col("unit_leaves")
+    )
+    return _stack(frame, layout, pl.col("switches_per_rack")).select(
         "unit_number",
         "unit",
+        "fabric",
+        "plane",
         "pod",
-        "leaf_in_pod",
-        "switches_per_rack",
-        in_unit=pl.int_ranges(0, pl.col("unit_leaves")),
-    ).explode("in_unit")
-    return _stack(frame.with_columns(order="in_unit"), pl.col("switches_per_rack"), u_height).select(
-        "unit_number",
-        "unit",
-        "pod",
+        "pod_name",
         "in_unit",
         "u",
-        pl.format("{}-{}-leaf{}", pl.lit(site), "unit", _n("in_unit", 2, 0)).alias("device"),
+        pl.format("{}-{}-{}leaf{}", pl.lit(site), "unit", _of_plane(layout), _n("in_unit", 2, 0)).alias("device"),
         pl.format("{}-{}-net{}", pl.lit(site), "unit", _n("rack_number", 2)).alias("rack"),
         in_pod=pl.col("leaf_in_pod") + pl.col("in_unit"),
+        serial=pl.col("leaf_number") + pl.col("order"),
         slice=pl.col("unit"),
     )
 
 
-def _spines(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
-    frame = _grid(pod=layout.pods, number=layout.rdma.spines_per_pod).with_columns(order="number")
-    return _stack(frame, layout.switches_per_rack, u_height).select(
+def _spines(site: str, layout: Layout) -> pl.DataFrame:
+    rows = [
+        (pod.fabric, pod.number, pod.name, pod.serial, pod.first_spine, fabric.clos.spines_per_pod, fabric.planes)
+        for pod in layout.pods
+        for fabric in (layout.training[pod.fabric],)
+    ]
+    names = ["fabric", "pod", "pod_name", "pod_serial", "first_spine", "spines", "planes"]
+    pods = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int64) | {"pod_name": pl.String}, orient="row")
+    frame = pods.with_columns(order=pl.int_ranges(0, pl.col("spines") * pl.col("planes"))).explode("order")
+    frame = frame.drop_nulls("order").with_columns(
+        plane=pl.col("order") // pl.col("spines"), number=pl.col("order") % pl.col("spines")
+    )
+    return _stack(frame, layout).select(
+        "fabric",
+        "plane",
         "pod",
+        "pod_name",
+        "pod_serial",
         "number",
         "u",
-        pl.format("{}-p{}-spine{}", pl.lit(site), _n("pod", 3), _n("number", 2)).alias("device"),
-        pl.format("{}-p{}-net{}", pl.lit(site), _n("pod", 3), _n("rack_number", 2)).alias("rack"),
-        pl.format("p{}", _n("pod", 3)).alias("slice"),
+        pl.format("{}-{}-{}spine{}", pl.lit(site), "pod_name", _of_plane(layout), _n("number", 2)).alias("device"),
+        pl.format("{}-{}-net{}", pl.lit(site), "pod_name", _n("rack_number", 2)).alias("rack"),
+        serial=pl.col("first_spine") + pl.col("order"),
+        slice="pod_name",
     )
 
 
-def _cores(site: str, layout: Layout, u_height: int) -> pl.DataFrame:
-    rows = [
-        (group, number, layout.shared["core", group, number])
-        for group in range(layout.rdma.groups)
-        for number in range(layout.rdma.cores_per_group)
+def _cores(site: str, layout: Layout) -> pl.DataFrame:
+    frames = [
+        _grid(plane=t.planes, group=t.clos.groups, number=t.clos.cores_per_group).with_columns(
+            # By number first: a group that grows takes the numbers after all that stand.
+            serial=(pl.col("number") * t.planes + pl.col("plane")) * t.clos.groups + pl.col("group"),
+            order=pl.Series([layout.slots[t.facts.prefix + SHARED][k] for k in core_keys(t)], dtype=pl.Int64),
+            fabric=pl.lit(i, dtype=pl.Int64),
+            prefix=pl.lit(t.facts.prefix),
+        )
+        for i, t in enumerate(layout.training)
     ]
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(("group", "number", "order"), pl.Int64), orient="row")
-    return _stack(frame, layout.switches_per_rack, u_height).select(
+    plane = _of_plane(layout)
+    return _stack(pl.concat(frames), layout).select(
+        "fabric",
+        "plane",
         "group",
         "number",
         "u",
-        pl.format("{}-g{}-core{}", pl.lit(site), _n("group", 3), _n("number", 2)).alias("device"),
-        pl.format("{}-net{}", pl.lit(site), _n("rack_number", 2)).alias("rack"),
-        pl.format("g{}", _n("group", 3)).alias("slice"),
+        pl.format("{}-{}g{}-{}core{}", pl.lit(site), "prefix", _n("group", 3), plane, _n("number", 2)).alias("device"),
+        pl.format("{}-{}net{}", pl.lit(site), "prefix", _n("rack_number", 2)).alias("rack"),
+        pl.format("{}g{}{}", "prefix", _n("group", 3), pl.lit("-") + plane).str.strip_chars_end("-").alias("slice"),
+        serial="serial",
     )
 
 
 def _shared_spot(layout: Layout, slot: int) -> tuple[str, int]:
     """Slot in the shared racks -> rack and lowest rack unit."""
-    per_rack = layout.switches_per_rack
-    return f"{layout.site}-net{slot // per_rack + 1:02}", 1 + slot % per_rack * layout.slot_u
+    per_rack, slot_u = layout.training[0].per_rack, layout.training[0].slot_u
+    return f"{layout.site}-net{slot // per_rack + 1:02}", 1 + slot % per_rack * slot_u
 
 
 FABRIC_SCHEMA = {
     "device": pl.String, "tier": pl.String, "scope": pl.Int64, "index": pl.Int64, "pod": pl.Int64, "in_pod": pl.Int64,
     "group": pl.Int64, "number": pl.Int64, "rack": pl.String, "u": pl.Int64, "unit": pl.String, "slice": pl.String,
+    "home": pl.String,
 }  # fmt: skip
 """Switches of a fabric whose leaves are no rail leaves: `in_pod` of a leaf, `number` of a spine in its pod and of a
 core in its `group`; `scope`, `index` of an access switch, and of a front-end leaf its side and its block of nodes."""
@@ -280,8 +304,8 @@ def _upper(fabric: str, layout: Layout, clos: Clos, pods: list[int], slice_: str
 
     def row(name: str, tier: str, pod: int, group: int, number: int) -> tuple[object, ...]:
         coordinates = (pod, number) if tier == "spine" else (group, number)
-        spot = _shared_spot(layout, layout.shared[f"{fabric}-{tier}", *coordinates])
-        return (f"{layout.site}-{fabric}-{name}", tier, 0, 0, pod, 0, group, number, *spot, None, slice_)
+        spot = _shared_spot(layout, layout.slots[SHARED][f"{fabric}-{tier}", *coordinates])
+        return (f"{layout.site}-{fabric}-{name}", tier, 0, 0, pod, 0, group, number, *spot, None, slice_, None)
 
     spines = [row(f"p{p + 1:03}-spine{s + 1:02}", "spine", p, s, s) for p in pods for s in range(clos.spines_per_pod)]
     cores = [
@@ -298,13 +322,13 @@ def _frontend(layout: Layout) -> pl.DataFrame:
     rows: list[tuple[object, ...]] = []
     for leaf in layout.frontend_leaves:
         unit, number = layout.units[leaf.unit], leaf.number
-        slot = unit.leaves + leaf.nth
-        rack, u = slot // unit.switches_per_rack, 1 + slot % unit.switches_per_rack * layout.slot_u
-        name = f"a{unit.number + 1:04}"
+        slot = unit.leaves * unit.planes + leaf.nth
+        rack, u = divmod(slot, unit.switches_per_rack)
         rows.append((
             f"{site}-fe-leaf{number + 1:04}", "leaf", leaf.side, leaf.block,
             number // clos.leaves_per_pod, number % clos.leaves_per_pod,
-            0, number, f"{site}-{name}-net{rack + 1:02}", u, name, "frontend",
+            0, number, f"{site}-{unit.name}-net{rack + 1:02}", 1 + u * layout.training[unit.pod.fabric].slot_u,
+            unit.name, "frontend", None,
         ))  # fmt: skip
     if clos.tiers > 1 and rows:
         pods = list(range(-(-len(rows) // clos.leaves_per_pod)))
@@ -317,19 +341,20 @@ def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u:
     clos, site = layout.oob, layout.site
     rows: list[tuple[object, ...]] = []
     pods: dict[int, None] = {}
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[str, int]] = set()
     for rack in layout.racks:
         u = top_u[rack.name]
         for share in range(rack.oob_shares):
-            scope, index = key = (rack.oob_scope, (rack.oob_index + share) // racks_per_switch)
+            scope, index = key = (rack.scope, (rack.oob_index + share) // racks_per_switch)
             if key in seen:
                 continue
             seen.add(key)
             pod, in_pod = layout.oob_spots[key]
             pods[pod] = None
-            name = f"{site}-p{scope:03}-oob{index + 1:02}" if scope else f"{site}-net-oob{index + 1:02}"
-            slice_ = f"oob-p{scope:03}" if scope else "oob-shared"
-            rows.append((name, "leaf", scope, index, pod, in_pod, 0, index, rack.name, u, None, slice_))
+            name, home = f"{site}-{scope}-oob{index + 1:02}", scope.removesuffix(f"-{SHARED}")
+            slice_ = "oob-shared" if scope == SHARED else f"oob-{home}"
+            spot = (pod, in_pod, 0, index, rack.name, u, None, slice_, scope)
+            rows.append((name, "leaf", *layout.oob_number(scope, index), *spot))
             u -= height_u
     if clos.tiers > 1:
         rows += _upper("oob", layout, clos, sorted(pods), "oob-shared")
@@ -338,7 +363,8 @@ def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u:
 
 def _control(layout: Layout, count: int) -> pl.DataFrame:
     rows = [
-        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.shared["control", i, 0])) for i in range(count)
+        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.slots[SHARED]["control", i, 0]))
+        for i in range(count)
     ]
     return pl.DataFrame(
         rows, schema={"device": pl.String, "rack": pl.String, "u": pl.Int64}, orient="row"
@@ -363,6 +389,7 @@ COLUMNS = [
     "slice",
     "unit",
     "pod",
+    "plane",
     "rack",
     "u",
     "height_u",
@@ -374,27 +401,31 @@ def _devices(
     layout: Layout, facts: Facts, parts: Population, units: pl.DataFrame, control: pl.DataFrame
 ) -> pl.DataFrame:
     """Frames of single kinds -> one frame of devices, in the order of the walk."""
-    pod = pl.format("p{}", _n("pod", 3))
     out: list[pl.DataFrame] = []
 
     def add(
         frame: pl.DataFrame, device: DeviceFacts, kind: str, role: str, fabric: str | None, **extra: pl.Expr
     ) -> None:
         frame = _same_facts(frame, device, kind=kind, role=role, fabric=fabric).with_columns(**extra)
-        for name in ("unit", "pod", "nvlink_domain"):
+        texts = dict.fromkeys(("unit", "pod", "nvlink_domain"), pl.String)
+        for name, kind_of in (*texts.items(), ("plane", pl.Int64)):
             if name not in frame.columns:
-                frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
-        out.append(frame.select(pl.col(c).cast(pl.Int64) if c in ("u", "height_u") else pl.col(c) for c in COLUMNS))
+                frame = frame.with_columns(pl.lit(None, dtype=kind_of).alias(name))
+        numbers = ("u", "height_u", "plane")
+        out.append(frame.select(pl.col(c).cast(pl.Int64) if c in numbers else pl.col(c) for c in COLUMNS))
 
     for fleet in facts.fleets:
         domain = pl.col("rack") if fleet.nvswitch else pl.col("device")
-        add(parts.nodes.filter(fleet=fleet.number), fleet.node, "node", "gpu", None, pod=pod, nvlink_domain=domain)
+        add(parts.nodes.filter(fleet=fleet.number), fleet.node, "node", "gpu", None, nvlink_domain=domain)
         for device, kind, role, frame in _fixtures(layout, units, fleet):
             joined = pl.when(pl.lit(kind) == "nvswitch").then(pl.col("rack"))
-            add(frame, device, kind, role, None, pod=pod, nvlink_domain=joined)
-    add(parts.leaves, facts.rdma.device, "switch", "leaf", "rdma", pod=pod)
-    add(parts.spines, facts.rdma.device, "switch", "spine", "rdma", pod=pod)
-    add(parts.cores, facts.rdma.device, "switch", "core", "rdma")
+            add(frame, device, kind, role, None, nvlink_domain=joined)
+    pod = pl.col("pod_name")
+    for number, training in enumerate(facts.training):
+        device, name = training.switch.device, training.name
+        add(parts.leaves.filter(fabric=number).drop("fabric"), device, "switch", "leaf", name, pod=pod)
+        add(parts.spines.filter(fabric=number).drop("fabric"), device, "switch", "spine", name, pod=pod)
+        add(parts.cores.filter(fabric=number).drop("fabric"), device, "switch", "core", name)
     for fabric, frame, leaf, above in (
         ("frontend", parts.frontend, facts.frontend.device, facts.frontend.device),
         (
@@ -423,15 +454,15 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
 
     InfeasibleError where the devices of a rack do not fit into it.
     """
-    site, per_rack, slot_u = layout.site, layout.switches_per_rack, layout.slot_u
+    site = layout.site
     units = _units_frame(layout)
     top = dict(floor.racks.select("rack", "height_u").iter_rows())
     parts = Population(
         devices=pl.DataFrame(),
         nodes=_nodes(site, units, facts),
-        leaves=_leaves(site, units, slot_u),
-        spines=_spines(site, layout, slot_u),
-        cores=_cores(site, layout, slot_u),
+        leaves=_leaves(site, layout, units),
+        spines=_spines(site, layout),
+        cores=_cores(site, layout),
         frontend=_frontend(layout),
         oob=_oob(layout, racks_per_switch, top, facts.oob.device.u_height),
     )
@@ -448,15 +479,21 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
                 hint="fewer nodes a rack, or a higher rack (halls: rack_height_u)",
             )
         )
-    network = [r.name for r in layout.racks if r.kind == "network"]
-    in_row = {r.name: per_rack + r.number - 1 for r in layout.racks if r.kind == "cooling"}
+    slot_u = {r.name: r.slot_u for r in layout.racks if r.slot_u}
+    beside = {
+        r.name: layout.training[r.unit.pod.fabric].per_rack + r.number - 1
+        for r in layout.racks
+        if r.kind == "cooling" and r.unit
+    }
+    in_slots = pl.col("rack").replace_strict(slot_u, default=None, return_dtype=pl.Int64)
     return replace(
         parts,
         devices=devices.with_columns(
             z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64),
             # A row CDU is managed from the network rack beside it, past the slots of that rack.
-            slot=pl.when(pl.col("rack").is_in(network))
-            .then((pl.col("u") - 1) // slot_u)
-            .otherwise(pl.col("rack").replace_strict(in_row, default=None, return_dtype=pl.Int64)),
+            slot=pl.coalesce(
+                (pl.col("u") - 1) // in_slots,
+                pl.col("rack").replace_strict(beside, default=None, return_dtype=pl.Int64),
+            ),
         ),
     )

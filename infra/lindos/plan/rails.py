@@ -170,9 +170,8 @@ def _size(demand: Demand) -> Sizes:
         demand.name,
         leaf,
         leaves,
-        spine_radix=radix,
-        spine_up=leaf_ports(radix, demand.spine_oversubscription).up,
-        core_radix=radix,
+        radix=radix,
+        spine=leaf_ports(radix, demand.spine_oversubscription),
         tiers=demand.tiers,
     )
     pods = fill_pods(leaves, clos.leaves_per_pod)[-1] + 1

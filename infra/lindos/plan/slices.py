@@ -1,9 +1,9 @@
 """Tables -> slices and digests.
 
-A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores, the front
-end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where they stand,
-what they draw, their cords, addresses and both ends of their links, which say all of a port that its product does
-not. The cables of a link belong to the slice of the lower device.
+A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores of one plane,
+the front end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where
+they stand, what they draw, their cords, addresses and both ends of their links, which say all of a port that its
+product does not. The cables of a link belong to the slice of the lower device.
 
 Digests are taken over canonical text of the rows in key order, quantities as integers; never over file bytes.
 """
@@ -45,8 +45,9 @@ def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
     """Tables by name -> digest of each slice."""
     home = tables["devices"].select("device", "slice")
     plain = ["devices", "gpus", "addresses", "power_connections", "cables", "racks", "units"]
+    # The plane of a device is in its name.
     parts: list[tuple[str, pl.DataFrame]] = [
-        (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c != "slice"])) for n in plain
+        (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c not in ("slice", "plane")])) for n in plain
     ]
     for name in ("loads", "asns", "switches"):
         frame = tables[name].join(home, on="device", maintain_order="left")
@@ -67,13 +68,15 @@ def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
     return {s: digest_of(sorted(t)) for s, t in sorted(texts.items())}
 
 
-KINDS = {"a": "unit", "p": "pod", "g": "core", "frontend": "frontend", "oob": "oob", "services": "services"}
+KINDS = {"a": "unit", "p": "pod", "g": "core"}
 
 
 def _kind() -> pl.Expr:
-    name = pl.col("slice")
-    head = pl.when(name.str.contains(r"^[apg]\d+$")).then(name.str.head(1)).otherwise(name.str.split("-").list.first())
-    return head.replace_strict(KINDS, return_dtype=pl.String)
+    """frontend, oob-p001 and services say it themselves; a0001, blackwell-p001 and g001-pl0 by a letter."""
+    head = pl.col("slice").str.split("-").list.first()
+    letter = pl.col("slice").str.extract(r"(?:^|-)([apg])\d+(?:-pl\d+)?$")
+    said = head.is_in(["frontend", "oob", "services"])
+    return pl.when(said).then(head).otherwise(letter.replace_strict(KINDS, default=None, return_dtype=pl.String))
 
 
 def slices(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:

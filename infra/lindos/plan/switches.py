@@ -35,9 +35,9 @@ def models(devices: pl.DataFrame, ports: pl.DataFrame) -> pl.DataFrame:
     return frame.sort("fabric", "product")
 
 
-def _adaptive(spec: Spec, catalogue: Catalogue, products: list[str]) -> bool:
-    """Whether all these switches can route by packet, and every NIC takes packets in any order."""
-    nics = [catalogue.get(Node, fleet.node).nics_ew for fleet in spec.compute.fleets]
+def _adaptive(spec: Spec, catalogue: Catalogue, fabric: str, products: list[str]) -> bool:
+    """Whether all these switches can route by packet, and every NIC of the fabric takes packets in any order."""
+    nics = [catalogue.get(Node, fleet.node).nics_ew for fleet in spec.compute.fleets if fleet.fabric == fabric]
     able = [catalogue.get(Switch, product).adaptive_routing for product in products]
     return all(able) and all(nic is not None and nic.out_of_order for nic in nics)
 
@@ -45,14 +45,15 @@ def _adaptive(spec: Spec, catalogue: Catalogue, products: list[str]) -> bool:
 def fabrics(spec: Spec, catalogue: Catalogue, boxes: pl.DataFrame) -> pl.DataFrame:
     """Spec and models -> one row a fabric; the columns of the lossless class are null where nothing is lossless."""
     rows: list[dict[str, Any]] = []
-    for (fabric,), mine in boxes.partition_by("fabric", as_dict=True, maintain_order=True).items():
-        roce = getattr(getattr(spec.fabrics, str(fabric), None), "roce", None)
+    for (name,), mine in boxes.partition_by("fabric", as_dict=True, maintain_order=True).items():
+        fabric = str(name)
+        roce = getattr(spec.fabrics.named.get(fabric), "roce", None)
         rows.append(
             {
                 "fabric": fabric,
                 "mtu": SWITCH_MTU,
                 "host_mtu": MANAGEMENT_MTU if fabric == "oob" else HOST_MTU,
-                "adaptive_routing": roce is not None and _adaptive(spec, catalogue, mine["product"].to_list()),
+                "adaptive_routing": roce is not None and _adaptive(spec, catalogue, fabric, mine["product"].to_list()),
                 **{column: getattr(roce, column, None) for column in ROCE},
             }
         )
@@ -64,7 +65,7 @@ def _software(spec: Spec, catalogue: Catalogue, boxes: pl.DataFrame) -> pl.DataF
     needs = Needs(catalogue)
     rows: list[tuple[str | int | None, ...]] = []
     for fabric, product, gbps in boxes.iter_rows():
-        asked = getattr(getattr(spec.fabrics, fabric, None), "nos", None)
+        asked = getattr(spec.fabrics.named.get(fabric), "nos", None)
         switch = catalogue.get(Switch, product)
         sku = (switch.sonic_hwsku or {}).get(gbps)
         if asked == "sonic":

@@ -66,7 +66,7 @@ class Racks(dy.Schema):
 
 
 class Devices(dy.Schema):
-    """Everything with a name, a place and a power cord or a port.
+    """Everything with a name, a place and a power cord or a port. A switch of a training fabric is on one `plane`.
 
     `nvlink_domain` is what the GPUs of a node share NVLink with: the node itself, or its rack where NVSwitch trays
     join all nodes of the rack.
@@ -81,6 +81,7 @@ class Devices(dy.Schema):
     slice = dy.String()
     unit = dy.String(nullable=True)
     pod = dy.String(nullable=True)
+    plane = dy.UInt8(nullable=True)
     rack = dy.String()
     u = dy.UInt16()
     height_u = dy.UInt16()
@@ -116,12 +117,16 @@ class Ports(dy.Schema):
 
 
 class Links(dy.Schema):
-    """A logical link. `a` is the lower end: node below leaf, leaf below spine, spine below core."""
+    """A logical link. `a` is the lower end: node below leaf, leaf below spine, spine below core.
+
+    `fabric` is `rdma`, `rdma-NAME` of an island, `frontend` or `oob`; links of training fabrics have a `plane`.
+    """
 
     link = dy.String(primary_key=True)
     fabric = dy.String()
     tier = dy.Enum(["node_leaf", "leaf_spine", "spine_core"])
     rail = dy.UInt8(nullable=True)
+    plane = dy.UInt8(nullable=True)
     a_device = dy.String()
     a_port = dy.String()
     b_device = dy.String()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.layout import SEATS
 
 if TYPE_CHECKING:
     from lindos.plan.clos import Clos
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 FIRST_MANAGEMENT_CAGE = 1001
 """Management ports are in no cage of the face plate; they are counted from here."""
+
+
+LEAVES, SPINES, CORES = (
+    ["device", "pod", "in_pod", "slice"],
+    ["device", "pod", "number", "slice"],
+    ["device", "group", "number"],
+)
+"""What wiring takes of the switches of a tier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +43,8 @@ class Wiring:
 
 END = ["device", "port", "number", "cage", "lane_group", "groups", "form"]
 LINK = [
-    "fabric", "tier", "rail", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice", "segment",
-    "seat",
+    "fabric", "tier", "rail", "plane", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice",
+    "segment", "seat",
 ]  # fmt: skip
 """A link of an endpoint has a `segment`, the slot of its leaf in the address plan, and a `seat` there."""
 
@@ -83,40 +92,74 @@ def _on_node(form: pl.Expr, port: pl.Expr, cage: pl.Expr) -> dict[str, pl.Expr]:
 
 def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int, upper: SwitchFacts) -> pl.DataFrame:
     """Rows with a lower end and the number of an upper port -> links of one tier."""
-    none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in ("rail", "segment", "seat") if n not in frame.columns]
+    optional = ("rail", "plane", "segment", "seat")
+    none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in optional if n not in frame.columns]
     same = {"fabric": pl.lit(fabric), "tier": pl.lit(tier), "rate_gbps": pl.lit(gbps, dtype=pl.Int64)}
     return frame.with_columns(*none, **same, **_on_switch("b", upper)).select(LINK)
 
 
-def _node_leaf_rdma(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
-    """Rail r of every node to the leaf of that rail in its unit: rail i -> leaf i where a leaf has one rail."""
+def _node_leaf_training(layout: Layout, facts: Facts, parts: Population, number: int) -> pl.DataFrame:
+    """Rail r of every node to the leaf of that rail in its unit: rail i -> leaf i where a leaf has one rail.
+
+    A NIC of several planes is one cage with a port for each.
+    """
+    fabric = layout.training[number]
     shape = pl.DataFrame(
         [
             (
-                u.number, u.leaves_per_rail, u.nodes_per_leaf, u.rails_per_leaf, u.leaf_slot, u.fleet.rails,
-                u.fleet.nic_form,
+                u.number, u.leaves_per_rail, u.nodes_per_leaf, u.rails_per_leaf, u.leaf_slot, u.slots_per_leaf,
+                u.fleet.rails, u.fleet.nic_form,
             )
             for u in layout.units
+            if u.pod.fabric == number
         ],
-        schema=["unit_number", "leaves_per_rail", "nodes_per_leaf", "shared", "leaf_slot", "rails", "nic_form"],
+        schema=[
+            "unit_number", "leaves_per_rail", "nodes_per_leaf", "shared", "leaf_slot", "slots_per_leaf",
+            "rails", "nic_form",
+        ],
         orient="row",
     )  # fmt: skip
-    nodes = parts.nodes.select("device", "unit_number", "in_unit", "slice").join(
-        shape, on="unit_number", maintain_order="left"
-    )
+    fleets = [f.number for f in facts.fleets if f.fabric == number]
+    nodes = parts.nodes.filter(pl.col("fleet").is_in(fleets)).select("device", "unit_number", "in_unit", "slice")
+    nodes = nodes.join(shape, on="unit_number", maintain_order="left")
     nth, rail, shared = pl.col("in_unit") // pl.col("nodes_per_leaf"), pl.col("rail"), pl.col("shared")
-    frame = _times(nodes, rail=max(u.fleet.rails for u in layout.units)).filter(rail < pl.col("rails"))
+    most = max(f.rails for f in facts.fleets if f.fabric == number)
+    frame = _times(nodes, rail=most, plane=fabric.planes).filter(rail < pl.col("rails"))
+    seat, plane = pl.col("in_unit") % pl.col("nodes_per_leaf"), pl.col("plane")
+    port = pl.format("rail{}", "rail") if fabric.planes == 1 else pl.format("rail{}p{}", "rail", "plane")
     frame = frame.with_columns(
         in_unit=rail // shared * pl.col("leaves_per_rail") + nth,
-        b_number=pl.col("in_unit") % pl.col("nodes_per_leaf") * shared + rail % shared,
-        seat=pl.col("in_unit") % pl.col("nodes_per_leaf"),
-        segment=pl.col("leaf_slot") + nth,
+        b_number=seat * shared + rail % shared,
+        seat=seat % SEATS,
+        segment=pl.col("leaf_slot")
+        + (plane * pl.col("leaves_per_rail") + nth) * pl.col("slots_per_leaf")
+        + seat // SEATS,
         a_device="device",
-        **_on_node(pl.col("nic_form"), pl.format("rail{}", "rail"), rail + 1),
+        **_on_node(pl.col("nic_form"), port, rail + 1)
+        | {"a_lane_group": plane, "a_groups": pl.lit(fabric.planes, dtype=pl.Int64)},
     )
-    leaves = parts.leaves.select("unit_number", "in_unit", b_device="device")
-    frame = frame.join(leaves, on=["unit_number", "in_unit"], maintain_order="left")
-    return _finish(frame, "rdma", "node_leaf", facts.rdma.gbps, facts.rdma)
+    leaves = parts.leaves.filter(fabric=number).select("unit_number", "plane", "in_unit", b_device="device")
+    frame = frame.join(leaves, on=["unit_number", "plane", "in_unit"], maintain_order="left")
+    switch = fabric.facts.switch
+    return _finish(frame, fabric.facts.name, "node_leaf", switch.gbps, switch)
+
+
+def _training(layout: Layout, facts: Facts, parts: Population) -> list[pl.DataFrame]:
+    """The links of every training fabric, tier by tier; each plane is wired for itself."""
+    out = []
+    for number, fabric in enumerate(layout.training):
+        name, clos, switch = fabric.facts.name, fabric.clos, fabric.facts.switch
+        out.append(_node_leaf_training(layout, facts, parts, number))
+        planes = [
+            tuple(f.filter(fabric=number, plane=p) for f in (parts.leaves, parts.spines, parts.cores))
+            for p in range(fabric.planes)
+        ]
+        for leaves, spines, _ in planes:
+            low, high = leaves.select(*LEAVES, "plane"), spines.select("device", "pod", "number")
+            out.append(_leaf_spine(name, clos, low, high, switch, switch))
+        for _, spines, cores in planes:
+            out.append(_spine_core(name, clos, spines.select(*SPINES, "plane"), cores.select(CORES), switch))
+    return out
 
 
 def _stripe(up: int, uppers: int, radix: int, groups: int, lower: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -234,13 +277,13 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
     In a network rack a port belongs to a slot, so that a switch added below moves no cable and no address.
     """
     racks = pl.DataFrame(
-        [(r.name, r.oob_scope, r.oob_index, max(1, r.oob_shares)) for r in layout.racks],
-        schema=["rack", "scope", "rack_index", "shares"],
+        [(r.name, r.scope, r.oob_index, max(1, r.oob_shares)) for r in layout.racks],
+        schema=["rack", "home", "rack_index", "shares"],
         orient="row",
     )
     share = (facts.oob.rj45 or facts.oob.radix) // racks_per_switch
     frame = _managed(facts, parts).join(racks, on="rack", maintain_order="left")
-    frame = frame.sort("scope", "rack_index", "u", "device", "nth", maintain_order=True)
+    frame = frame.sort("home", "rack_index", "u", "device", "nth", maintain_order=True)
     frame = frame.with_columns(in_rack=pl.coalesce("slot", pl.int_range(pl.len()).over("rack")))
     full = frame.filter(pl.col("in_rack") >= share * pl.col("shares"))
     if len(full):
@@ -254,13 +297,13 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
         )
     at = pl.col("rack_index") + pl.col("in_rack") // share
     frame = frame.with_columns(
-        index=at // racks_per_switch,
+        at=at // racks_per_switch,
         b_number=at % racks_per_switch * share + pl.col("in_rack") % share,
         a_device="device",
         **_on_node(pl.lit("RJ45"), pl.col("name"), pl.col("nth") + FIRST_MANAGEMENT_CAGE),
     )
-    leaves = parts.oob.filter(tier="leaf").select("scope", "index", b_device="device")
-    frame = frame.join(leaves, on=["scope", "index"], maintain_order="left")
+    leaves = parts.oob.filter(tier="leaf").select("home", at="number", b_device="device")
+    frame = frame.join(leaves, on=["home", "at"], maintain_order="left")
     return _finish(frame, "oob", "node_leaf", 1, replace(facts.oob, groups=1, form="RJ45", rj45=0))
 
 
@@ -282,22 +325,9 @@ def _ports(links: pl.DataFrame) -> pl.DataFrame:
 def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> Wiring:
     """Layout, facts and population -> Wiring: all links of all fabrics and the ports that carry them."""
     fe, oob, above = parts.frontend, parts.oob, facts.oob_aggregation or facts.oob
-    leaf_cols, spine_cols, core_cols = (
-        ["device", "pod", "in_pod", "slice"],
-        ["device", "pod", "number", "slice"],
-        ["device", "group", "number"],
-    )
+    leaf_cols, spine_cols, core_cols = LEAVES, SPINES, CORES
     frames = [
-        _node_leaf_rdma(layout, facts, parts),
-        _leaf_spine(
-            "rdma",
-            layout.rdma,
-            parts.leaves.select(leaf_cols),
-            parts.spines.select("device", "pod", "number"),
-            facts.rdma,
-            facts.rdma,
-        ),
-        _spine_core("rdma", layout.rdma, parts.spines.select(spine_cols), parts.cores.select(core_cols), facts.rdma),
+        *_training(layout, facts, parts),
         _node_leaf_frontend(layout, facts, parts),
         _leaf_spine(
             "frontend",

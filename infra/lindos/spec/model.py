@@ -11,7 +11,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lindos.catalogue.products import LENIENT, Kind
@@ -36,6 +36,13 @@ def _day(value: object) -> date:
         raise PydanticCustomError("no_such_day", "there is no such day") from None
 
 
+def _no_fabric(name: str) -> str:
+    """A name of an island; those of the site's other parts would give two things one name."""
+    if name in {"rdma", "frontend", "oob", "shared", "services", "net"}:
+        raise PydanticCustomError("taken", "this name is that of another part of every site; take another")
+    return name
+
+
 Name = Annotated[str, Field(pattern=NAME, max_length=24)]
 ProductName = Annotated[str, Field(min_length=1, max_length=60)]
 NewProductName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
@@ -46,7 +53,7 @@ Oversubscription = Annotated[
     float, Field(ge=0.25, le=64, description="Down capacity of a leaf by its up capacity; 1 does not block.")
 ]
 RailsPerLeaf = Annotated[
-    int | None,
+    Annotated[int, Field(ge=1, le=8)] | None,
     BeforeValidator(lambda value: None if value == "auto" else value),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 8}, {"const": "auto"}], "default": "auto"}),
 ]
@@ -96,6 +103,14 @@ class Fleet(_Section):
     building: Annotated[Name | None, Field(description="The building where it stands, where the site has several.")] = (
         None
     )
+    island: Annotated[
+        Name | None, Field(description="Name of the island it trains on; left out, the fabric `rdma`.")
+    ] = None
+
+    @property
+    def fabric(self) -> str:
+        """The training fabric that it is on, by its name in a plan."""
+        return f"rdma-{self.island}" if self.island else "rdma"
 
 
 class Services(_Section):
@@ -238,11 +253,28 @@ class RdmaFabric(_Fabric):
     tiers: Annotated[
         int | None, Field(ge=1, le=3, description="Tiers of switches; left out, the fewest that reach.")
     ] = None
+    planes: Annotated[
+        Literal[1, 2, 4],
+        Field(description="Copies of the fabric; each NIC is split over them: 800 Gb/s over 2 is 2 x 400."),
+    ] = 1
+    grows_to: Annotated[Gpus | None, Field(description="GPUs that this fabric keeps room for.")] = None
     rails_per_leaf: Annotated[
         RailsPerLeaf,
-        Field(ge=1, le=8, description="Rails that share a leaf; auto (the default): as many as it has room for."),
+        Field(description="Rails that share a leaf; auto (the default): as many as it has room for."),
     ] = None
     roce: Annotated[Roce, Field(description="The lossless class: {priority: 3, dscp: 26, ...}.")] = Roce()
+
+
+class Island(RdmaFabric):
+    """A further training fabric of the site, with a switch, a speed and a growth of its own; nothing joins it to
+    the others but front end and management.
+    """
+
+    name: Annotated[
+        Name,
+        AfterValidator(_no_fabric),
+        Field(max_length=16, description="A name of your own for this island; its switches' names carry it."),
+    ]
 
 
 class FrontendFabric(_Fabric):
@@ -268,8 +300,23 @@ class Fabrics(_Section):
     """The networks of the site."""
 
     rdma: Annotated[RdmaFabric, Field(description="The training fabric: {switch: ..., port_gbps: ...}.")]
+    islands: Annotated[
+        tuple[Island, ...],
+        LENIENT,
+        Field(max_length=7, description="Further training fabrics, in order; `island:` of a fleet names one."),
+    ] = ()
     frontend: Annotated[FrontendFabric, Field(description="The front-end network: {switch: ..., port_gbps: ...}.")]
     oob: Annotated[OobFabric, Field(description="The management network: {switch: ...}.")]
+
+    @property
+    def training(self) -> dict[str, RdmaFabric]:
+        """The training fabrics by the name that they have in a plan: `rdma`, and `rdma-NAME` for each island."""
+        return {"rdma": self.rdma} | {f"rdma-{i.name}": i for i in self.islands}
+
+    @property
+    def named(self) -> dict[str, _Fabric]:
+        """Every fabric by the name that it has in a plan."""
+        return {**self.training, "frontend": self.frontend, "oob": self.oob}
 
 
 class Assumption(_Section):
@@ -303,7 +350,10 @@ class Places:
 
 
 class Spec(_Section):
-    """One site. `grows_to` is what fabric, floor and addresses keep room for (default: today's GPUs)."""
+    """One site. `grows_to` is what fabric, floor and addresses keep room for (default: today's GPUs).
+
+    With islands it is the room of what all share (front end, management), and of `rdma` where that states none.
+    """
 
     lindos: Annotated[int, Field(ge=FORMAT, le=FORMAT, description="Version of the format of this file: 1.")]
     site: Annotated[Name, Field(description="Name of the site; every device's name begins with it.")]

@@ -39,6 +39,7 @@ MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("compute", "fleets", "*", "rack"), "rack"),
     (("compute", "services", "product"), "service"),
     (("fabrics", "rdma", "switch"), "switch"),
+    (("fabrics", "islands", "*", "switch"), "switch"),
     (("fabrics", "frontend", "switch"), "switch"),
     (("fabrics", "oob", "switch"), "switch"),
     (("fabrics", "oob", "aggregation"), "switch"),
@@ -51,6 +52,7 @@ DIFFERENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("halls", "*", "name"), "each hall needs a name of its own"),
     (("power", "sources", "*", "name"), "each source needs a name of its own"),
     (("power", "feeds", "*"), "each feed needs a name of its own"),
+    (("fabrics", "islands", "*", "name"), "each island needs a name of its own"),
     (("placement", "*", "rack"), "a rack stands in one place; keep one entry"),
     (("assumptions", "*", "product"), "put all facts of a product into one entry"),
 )
@@ -127,6 +129,16 @@ def _buildings(source: Source, raw: Any) -> None:
             source.add(
                 path, f"no hall is in building '{shorten(name)}'", f"halls: - {{name: ..., building: {name}, ...}}"
             )
+
+
+def _islands(source: Source, raw: Any) -> None:
+    known = [name for _, name in _words(raw, ("fabrics", "islands", "*", "name"))]
+    for path, name in _words(raw, ("compute", "fleets", "*", "island")):
+        if name not in known:
+            some = (
+                f"the islands are: {', '.join(known[:8])}" if known else "fabrics: islands: is where they are told of"
+            )
+            source.add(path, f"there is no island '{shorten(name)}'", did_you_mean(name, known, some))
 
 
 def _assumptions(raw: Any) -> list[tuple[Steps, str, str, Mapping[str, Any]]]:
@@ -218,5 +230,6 @@ def check_names(source: Source, raw: Any) -> None:
     _different(source, raw)
     _halls(source, raw)
     _buildings(source, raw)
+    _islands(source, raw)
     said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
     _products(source, raw, load_catalogue(said))

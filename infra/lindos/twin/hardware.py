@@ -118,8 +118,8 @@ def serial(name: str, length: int) -> str:
 
 
 def rail_of(port: str) -> int | None:
-    """`rail3` -> 3; None for a port of another fabric."""
-    number = port.removeprefix("rail")
+    """`rail3` -> 3, as is `rail3p1`, its port of plane 1; None for a port of another fabric."""
+    number = port.removeprefix("rail").split("p")[0]
     return int(number) if number != port and number.isdigit() else None
 
 

@@ -33,7 +33,7 @@ CODES = {
 SHOWN_AT_MOST = 4
 """Moves and ends spelled out in one finding; the rest are counted."""
 
-_RAIL = re.compile(r"rail(\d+)$")
+_RAIL = re.compile(r"rail(\d+(?:p\d+)?)$")
 _PLUG = "lay, plug or repair the cable; check both optics and that both ports are enabled"
 
 
