@@ -36,8 +36,10 @@ def write_small_hall(build: Path, site: str) -> None:
     for name, text in _switch_files(site).items():
         (build / "switches" / name).parent.mkdir(parents=True, exist_ok=True)
         (build / "switches" / name).write_text(text)
-    loads = [(d["device"], 2800 if d["kind"] == "node" else None) for d in devices]
-    schema: dict[str, type[pl.DataType]] = {"device": pl.String, "psu_rating_w": pl.Int64}
+    loads = [(d["device"], 2800 if d["kind"] == "node" else None, None, 1000) for d in devices]
+    schema: dict[str, type[pl.DataType]] = {
+        "device": pl.String, "psu_rating_w": pl.Int64, "busbar": pl.String, "nameplate_w": pl.Int64,
+    }  # fmt: skip
     pl.DataFrame(loads, schema=schema, orient="row").write_parquet(build / "plan" / "loads.parquet")
     gpus = [(f"{site}-{node}", index, "h100_sxm") for node in NODES for index in range(8)]
     schema = {"device": pl.String, "index": pl.UInt8, "product": pl.String}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from small_hall import write_small_hall
 from lindos.errors import DriverError
 from lindos.twin import power
 from lindos.twin.faults import FAULTS, Fault, Faults, read_fault
-from lindos.twin.hall import Hall, read_hall
+from lindos.twin.hall import Cord, Hall, read_hall
 from lindos.twin.wishes import Wishes, read_wishes, write_wishes
 
 if TYPE_CHECKING:
@@ -115,6 +116,30 @@ def test_a_box_without_cords_is_fed_from_elsewhere(hall: Hall) -> None:
 
     assert supply.carries
     assert supply.stands_by
+
+
+@pytest.mark.parametrize(
+    ("lost", "watts", "carries", "stands_by"),
+    [((), 4000, True, True), (("a",), 2000, True, True), (("a",), 2001, False, True), (("a", "b"), 1, False, False)],
+    ids=str,
+)
+def test_trays_live_by_the_power_shelves_of_their_busbar(
+    hall: Hall, lost: tuple[str, ...], watts: int, carries: bool, stands_by: bool
+) -> None:
+    """Two shelves of two supplies of 1 kW, a feed each: one of them carries 2 kW."""
+    node = replace(hall.by_name["s-n01"], busbar="s-r01", draws_w=watts)
+    shelves = tuple(
+        replace(node, name=f"s-shelf0{i}", kind="shelf", gpus=(), psu_rating_w=1000, draws_w=0) for i in (1, 2)
+    )
+    cords = tuple(Cord(shelf.name, psu, feed) for shelf, feed in zip(shelves, "ab", strict=True) for psu in (1, 2))
+    rest = tuple(d for d in hall.devices if d.name != "s-n01")
+    trays = replace(hall, devices=(node, *shelves, *rest), cords=cords)
+    broken = Faults(tuple(Fault("feed-loss", (feed,)) for feed in lost))
+    supply = power.supplies(trays, broken)["s-n01"]
+
+    assert supply.carries is carries
+    assert supply.stands_by is stands_by
+    assert not supply.psus
 
 
 def test_switches_run_by_themselves_and_nodes_when_asked(hall: Hall) -> None:

@@ -69,7 +69,10 @@ class Cord:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What is delivered and where it is mounted. `gpus` holds the product of each GPU by its index."""
+    """What is delivered and where it is mounted. `gpus` holds the product of each GPU by its index.
+
+    `busbar` is what it draws `draws_w` from, or feeds, where it is not fed by power supplies of its own.
+    """
 
     name: str
     kind: str
@@ -82,6 +85,8 @@ class Device:
     psus_needed: int
     psu_rating_w: int | None
     gpus: tuple[str, ...]
+    busbar: str = ""
+    draws_w: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,9 @@ def read_hall(build: Path, site: str) -> Hall:
     rows = _rows(build / "devices.csv", site)
     power_rows = _rows(build / "power_cords.csv", site)
     needed = {row["device"]: int(row["psus_needed"]) for row in power_rows if row["psus_needed"]}
-    rating_w = dict(_table(build, "loads", site).select("device", "psu_rating_w").iter_rows())
+    columns = ["device", "psu_rating_w", "busbar", "nameplate_w"]
+    loads = {device: rest for device, *rest in _table(build, "loads", site).select(columns).iter_rows()}
+    unknown: list[Any] = [None, None, 0]
     gpus: dict[str, list[str]] = defaultdict(list)
     for device, product in _table(build, "gpus", site).sort("device", "index").select("device", "product").iter_rows():
         gpus[device].append(product)
@@ -155,8 +162,10 @@ def read_hall(build: Path, site: str) -> Hall:
             rack=row["rack"],
             u=int(row["u"] or 0),
             psus_needed=needed.get(row["device"], 1),
-            psu_rating_w=rating_w.get(row["device"]),
+            psu_rating_w=loads.get(row["device"], unknown)[0],
             gpus=tuple(gpus.get(row["device"], ())),
+            busbar=loads.get(row["device"], unknown)[1] or "",
+            draws_w=loads.get(row["device"], unknown)[2],
         )
         for row in rows
     )

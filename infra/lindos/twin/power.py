@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lindos.twin.hall import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from lindos.twin.faults import Faults
     from lindos.twin.hall import Device, Hall
@@ -16,20 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """A device's PSUs, counted from 1. One without power cords in the plan is fed from elsewhere and always lives."""
+    """A device's PSUs, counted from 1, or those of all power shelves of the busbar that it draws from.
+
+    One without either in the plan is fed from elsewhere and always lives.
+    """
 
     psus: tuple[int, ...]
     live: frozenset[int]
     needed: int
+    busbar: Supply | None = None
 
     @property
     def carries(self) -> bool:
-        """Whether enough PSUs live for the machine to run."""
+        """Whether enough PSUs live for the machine to run; on a busbar, for all that draws from it."""
+        if self.busbar:
+            return self.busbar.carries
         return not self.psus or len(self.live) >= self.needed
 
     @property
     def stands_by(self) -> bool:
         """Whether anything lives that a management controller could run on."""
+        if self.busbar:
+            return self.busbar.stands_by
         return not self.psus or bool(self.live)
 
 
@@ -39,14 +47,32 @@ def supplies(hall: Hall, faults: Faults) -> dict[str, Supply]:
     for cord in hall.cords:
         psus.setdefault(cord.device, []).append(cord.psu)
     live = faults.live_psus(hall.cords)
+    busbars = _busbars(hall, psus, live)
     return {
         device.name: Supply(
             psus=tuple(sorted(set(psus.get(device.name, ())))),
             live=frozenset(live.get(device.name, ())),
             needed=min(device.psus_needed, len(set(psus.get(device.name, ()))) or 1),
+            busbar=None if device.name in psus else busbars.get(device.busbar),
         )
         for device in hall.devices
     }
+
+
+def _busbars(hall: Hall, psus: Mapping[str, list[int]], live: Mapping[str, set[int]]) -> dict[str, Supply]:
+    """A Hall, all PSUs and those with power -> what the power shelves of each busbar are together."""
+    out: dict[str, Supply] = {}
+    for busbar in dict.fromkeys(d.busbar for d in hall.devices if d.busbar):
+        mine = [d for d in hall.devices if d.busbar == busbar]
+        all_of_them = [(d.name, psu) for d in mine for psu in sorted(set(psus.get(d.name, ())))]
+        rating_w = min((d.psu_rating_w or 0 for d in mine if d.name in psus), default=0)
+        numbers = range(1, len(all_of_them) + 1)
+        out[busbar] = Supply(
+            psus=tuple(numbers),
+            live=frozenset(n for n, (name, psu) in zip(numbers, all_of_them, strict=True) if psu in live[name]),
+            needed=-(-sum(d.draws_w for d in mine) // rating_w) if rating_w else 1,
+        )
+    return out
 
 
 def runs(device: Device, supply: Supply, faults: Faults, wanted: Collection[str]) -> bool:
