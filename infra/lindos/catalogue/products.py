@@ -329,7 +329,7 @@ class Optic(_Facts):
     form: Name | None = None
     rate: Rate | None = None
     medium: Literal["SM", "MM"] | None = None
-    standard: Literal["SR", "DR", "FR4", "LR4"] | None = None
+    standard: Literal["SR", "DR", "FR1", "FR4", "LR4"] | None = None
     connector: Name | None = None
     max_m: Metres | None = None
     om3_m: Metres | None = None

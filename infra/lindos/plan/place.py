@@ -4,7 +4,7 @@ The floor is filled in the order of logical coordinates, row by row, every secon
 what is near in number is near in metres: a pod that ends in the next hall goes on beside where it began. Racks of one
 group share a row where a row can hold them, and a pod starts a row of its own. Nothing looks ahead, so that racks and
 halls which are added later move none. In a site of several buildings a fleet fills its own, and what belongs to no
-fleet stands with the units that follow it. `placement:` then moves single racks.
+fleet stands with the first unit that it serves. `placement:` then moves single racks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.layout import SHARED
 from lindos.plan.tables import Halls, Rows
 
 if TYPE_CHECKING:
@@ -131,15 +132,14 @@ def _groups(layout: Layout) -> list[list[RackLayout]]:
     return out
 
 
-def _building_of(groups: list[list[RackLayout]]) -> list[str | None]:
-    """Groups of racks in order -> the building of each: its fleet's, or that of the next unit."""
-    out: list[str | None] = []
-    building = None
-    for group in reversed(groups):
-        if unit := group[0].unit:
-            building = unit.fleet.building
-        out.append(building)
-    return out[::-1]
+def _buildings(layout: Layout) -> dict[str, str | None]:
+    """Layout -> the building of every rack: its fleet's; of spines and cores, that of the first unit they serve."""
+    homes: dict[str, str | None] = {}
+    for unit in layout.units:
+        prefix = layout.training[unit.pod.fabric].facts.prefix
+        for scope in (unit.pod.name, prefix + SHARED, SHARED):
+            homes.setdefault(scope, unit.fleet.building)
+    return {r.name: r.unit.fleet.building if r.unit else homes.get(r.scope) for r in layout.racks}
 
 
 def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
@@ -147,8 +147,9 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     cursors = {building: _Cursor(spec, building) for building in dict.fromkeys(h.building for h in spec.halls)}
     spots: dict[str, Spot] = {}
     pod: str | None = None
-    groups = _groups(layout)
-    for group, building in zip(groups, _building_of(groups), strict=True):
+    buildings = _buildings(layout)
+    for group in _groups(layout):
+        building = buildings[group[0].name]
         cursor = cursors[building]
         if group[0].pod != pod:
             pod = group[0].pod
