@@ -108,6 +108,19 @@ def test_ways_within_a_leaf_across_leaves_and_nowhere():
     assert island.between(("x", "rail0"), ("u1n1", "rail0")) == []
 
 
+def test_islands_have_ways_within_and_none_between():
+    island = [
+        ("rdma-b", "node_leaf", "b1n1", "rail0", "bleaf0"),
+        ("rdma-b", "node_leaf", "b1n2", "rail0", "bleaf1"),
+        ("rdma-b", "leaf_spine", "bleaf0", "up1", "bspine1"),
+        ("rdma-b", "leaf_spine", "bleaf1", "up1", "bspine1"),
+    ]
+    found = ways(cables(island))
+    assert found.between(("b1n1", "rail0"), ("b1n2", "rail0")) == [{"bleaf0"}, {"bspine1"}, {"bleaf1"}]
+    assert found.between(("b1n1", "rail0"), ("u1n1", "rail0")) == []
+    assert found.between(("u1n1", "rail0"), ("u2n1", "rail0")) == WAYS.between(("u1n1", "rail0"), ("u2n1", "rail0"))
+
+
 @given(st.data())
 @settings(max_examples=50, deadline=None)
 def test_a_way_has_one_hop_for_each_step_and_neighbours_follow_each_other(data):

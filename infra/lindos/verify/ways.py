@@ -51,10 +51,14 @@ class Ways:
         return self._far[start]
 
 
-def ways(cables: pl.DataFrame, fabric: str = "rdma", *, without: Collection[str] = ()) -> Ways:
-    """Rows of cables.csv -> the Ways of one fabric; `without` are switches that are known to be down."""
+def ways(cables: pl.DataFrame, *, without: Collection[str] = ()) -> Ways:
+    """Rows of cables.csv -> the Ways of the training fabrics, `rdma` and one an island (`rdma-NAME`).
+
+    Between two islands, and between two planes of one, there are none. `without` are switches known to be down.
+    """
     down = sorted(without)
-    mine = cables.filter(pl.col("fabric") == fabric, ~pl.col("a_device").is_in(down), ~pl.col("b_device").is_in(down))
+    training = (pl.col("fabric") == "rdma") | pl.col("fabric").str.starts_with("rdma-")
+    mine = cables.filter(training, ~pl.col("a_device").is_in(down), ~pl.col("b_device").is_in(down))
     hosts = mine.filter(pl.col("tier") == "node_leaf")
     leaf = {
         (device, port): switch for device, port, switch in hosts.select("a_device", "a_port", "b_device").iter_rows()
