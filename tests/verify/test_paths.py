@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lindos.finding import Severity
 from lindos.verify.paths import MOST_PINGS, TRACES, Answers, Rail, gather, judge_paths, rails, requests
-from lindos.verify.ways import peers, ways
+from lindos.verify.ways import networks, peers, ways
 
 NODES, RAILS = ("u1n1", "u1n2", "u2n1"), 4
 
@@ -251,3 +251,33 @@ def test_rails_are_read_from_expectations_in_their_order():
 @pytest.mark.parametrize("nodes", [{}, {"n": []}, {"n": BY_NODE["u1n1"]}])
 def test_a_lone_node_asks_nobody(nodes):
     assert all(not request["pings"] for request in requests(nodes).values())
+
+
+def test_a_rail_asks_no_other_plane_and_no_other_training_fabric():
+    """Two planes of one fabric, and an island beside them: three networks, and each stays among its own."""
+    rows = [
+        (f"{fabric}", "node_leaf", f"{fabric}-n{n}", f"rail0p{p}", f"{fabric}-leaf{p}")
+        for fabric, planes in (("rdma", 2), ("rdma-isle", 1))
+        for n in range(3)
+        for p in range(planes)
+    ]
+    rows += [("rdma", "leaf_spine", f"rdma-leaf{p}", "up", f"rdma-spine{p}") for p in range(2)]
+    made = ways(pl.DataFrame(rows, schema=["fabric", "tier", "a_device", "a_port", "b_device"], orient="row"))
+    on = networks(made)
+    assert len(set(on.values())) == 3
+    expect = {
+        node: {
+            "nics": [
+                {"name": port, "purpose": "rail", "rail": 0, "address": f"{node}:{port}", "mtu": 9000}
+                for end, port in on
+                if end == node
+            ]
+        }
+        for node in {node for node, _ in on}
+    }
+    asked = requests(rails(expect, on))
+    pairs = {tuple(p) for request in asked.values() for p in (*request["pings"], *request["traces"])}
+    network = {":".join(end): name for end, name in on.items()}
+    assert pairs
+    assert all(network[a] == network[b] for a, b in pairs)
+    assert {a for a, _ in pairs} == set(network)

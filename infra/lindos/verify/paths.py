@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lindos.finding import Finding, Severity
@@ -31,16 +32,19 @@ ROUNDS, WAIT_S = 3, 1.0
 SHOWN_AT_MOST = 4
 
 Pair = tuple[End, End]
+NOWHERE: Mapping[End, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """A rail port of a node."""
+    """A rail port of a node. `network` is that of its plane; `island` those of all rail ports of the node."""
 
     node: str
     port: str
     address: str
     mtu: int
+    network: str = ""
+    island: str = ""
 
     @property
     def end(self) -> End:
@@ -56,35 +60,49 @@ class Answers:
     errors: Mapping[End, str]
 
 
-def rails(expect: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Rail]]:
-    """Expectations -> the rails of each node, in order."""
-    return {
-        host: [
-            Rail(host, nic["name"], nic["address"], nic["mtu"])
-            for nic in sorted(wanted["nics"], key=lambda nic: nic["rail"] if nic["rail"] is not None else -1)
-            if nic["purpose"] == "rail"
+def rails(expect: Mapping[str, Mapping[str, Any]], network: Mapping[End, str] = NOWHERE) -> dict[str, list[Rail]]:
+    """Expectations, and the network that each rail port is in -> the rails of each node, in order."""
+    out: dict[str, list[Rail]] = {}
+    for host, wanted in expect.items():
+        nics = sorted((n for n in wanted["nics"] if n["purpose"] == "rail"), key=lambda nic: (nic["rail"], nic["name"]))
+        on = [network.get((host, nic["name"]), "") for nic in nics]
+        island = "+".join(sorted(set(on)))
+        out[host] = [
+            Rail(host, nic["name"], nic["address"], nic["mtu"], mine, island)
+            for nic, mine in zip(nics, on, strict=True)
         ]
-        for host, wanted in expect.items()
-    }
+    return out
 
 
 def requests(by_node: Mapping[str, Sequence[Rail]], most: int = MOST_PINGS) -> dict[str, dict[str, Any]]:
-    """Rails of the nodes that answer -> what each of them is to ask (the request of suite/probe.py)."""
-    nodes = sorted(node for node, mine in by_node.items() if mine)
+    """Rails of the nodes that answer -> what each of them is to ask (the request of suite/probe.py).
+
+    A rail asks those of its own network: other planes and other training fabrics are not to be reached.
+    """
+    islands: dict[str, list[str]] = {}
+    for node in sorted(node for node, mine in by_node.items() if mine):
+        islands.setdefault(by_node[node][0].island, []).append(node)
     asked = {}
-    for number, node in enumerate(nodes):
-        mine = by_node[node]
+    for nodes in islands.values():
         widest = max(len(by_node[n]) for n in nodes)
-        others = [by_node[nodes[p]] for p in peers(number, len(nodes), max(1, most // (len(mine) * widest)))]
-        pings = [[one.address, rail.address] for other in others for one in mine for rail in other]
-        asked[node] = {
-            "pings": pings,
-            "traces": _traces(mine, others),
-            "bytes": min(rail.mtu for rail in mine),
-            "max_ttl": MAX_TTL,
-            "rounds": ROUNDS,
-            "wait_s": WAIT_S,
-        }
+        for number, node in enumerate(nodes):
+            mine = by_node[node]
+            others = [by_node[nodes[p]] for p in peers(number, len(nodes), max(1, most // (len(mine) * widest)))]
+            pings = [
+                [one.address, rail.address]
+                for other in others
+                for one in mine
+                for rail in other
+                if one.network == rail.network
+            ]
+            asked[node] = {
+                "pings": pings,
+                "traces": _traces(mine, others),
+                "bytes": min(rail.mtu for rail in mine),
+                "max_ttl": MAX_TTL,
+                "rounds": ROUNDS,
+                "wait_s": WAIT_S,
+            }
     return asked
 
 
@@ -97,8 +115,9 @@ def _traces(mine: Sequence[Rail], others: Sequence[Sequence[Rail]]) -> list[list
     for number, rail in enumerate(mine):
         for turn in (0, 1):
             if others and len(chosen) < TRACES:
-                other = others[(2 * number + turn) % len(others)]
-                chosen.append([rail.address, other[(number + turn) % len(other)].address])
+                other = [r for r in others[(2 * number + turn) % len(others)] if r.network == rail.network]
+                if other:
+                    chosen.append([rail.address, other[(number + turn) % len(other)].address])
     return chosen
 
 

@@ -19,7 +19,7 @@ from lindos.verify.cabling import HEARD, cabling
 from lindos.verify.paths import gather, judge_paths, rails, requests
 from lindos.verify.routes import forwarding, judge_routes, targets
 from lindos.verify.site import read_site
-from lindos.verify.ways import ways
+from lindos.verify.ways import networks, ways
 from lindos.verify.zipapp import build
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def verify(
         passed = {subject for r in replies.hosts.values() for code, subject in r.passed if code == LEAF_ANSWERS}
         by_node = {
             node: [rail for rail in mine if f"{rail.node}:{rail.port}" in passed]
-            for node, mine in rails(site.expect).items()
+            for node, mine in rails(site.expect, networks(ways(whole.cables))).items()
         }
         proof = _prove(whole, by_node, list(replies.switches), access, zipapp, progress)
         told.findings += proof.findings
@@ -115,7 +115,7 @@ def prove_paths(
     access = access or Access.from_environment()
     down = set(without)
     switches = [s for s in site.switches() if s not in down]
-    proof = _prove(whole, rails(site.expect), switches, access, zipapp, progress, down)
+    proof = _prove(whole, rails(site.expect, networks(ways(whole.cables))), switches, access, zipapp, progress, down)
     return VerifyResult(tuple(sorted(proof.findings)), (), proof.checks, time.perf_counter() - start)
 
 

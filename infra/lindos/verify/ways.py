@@ -71,6 +71,21 @@ def ways(cables: pl.DataFrame, *, without: Collection[str] = ()) -> Ways:
     return Ways(leaf, near)
 
 
+def networks(planned: Ways) -> dict[End, str]:
+    """Ways -> for each rail port the network that it is in, by its first switch: a plane of a training fabric."""
+    name: dict[str, str] = {}
+    for switch in sorted({*planned.near, *planned.leaf.values()}):
+        if switch not in name:
+            name[switch] = switch
+            todo = deque([switch])
+            while todo:
+                for other in planned.near.get(todo.popleft(), ()):
+                    if other not in name:
+                        name[other] = switch
+                        todo.append(other)
+    return {end: name[leaf] for end, leaf in planned.leaf.items()}
+
+
 def peers(number: int, of: int, most: int) -> list[int]:
     """Node `number` of `of` -> the nodes to ask: all others, or `most` of them at distances that grow.
 
