@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles")}
+SITES["demo"] = ROOT / "tests/emit/dialects/site.yaml"
 BY_CODE = {rule.code: rule for rule in RULES}
 
 

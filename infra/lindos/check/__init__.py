@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from lindos.check import addresses, cables, cooling, fabric, floor, power, slices
+from lindos.check import addresses, cables, cooling, fabric, floor, power, roce, slices
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
 
@@ -30,6 +30,10 @@ RULES: tuple[Rule, ...] = (
     Rule("FABRIC-007", fabric.every_uplink_is_an_equal_path),
     Rule("FABRIC-008", fabric.a_fabric_is_no_more_oversubscribed_than_stated),
     Rule("FABRIC-009", fabric.planes_meet_in_no_switch),
+    Rule("FABRIC-010", roce.a_cage_is_split_as_its_product_can),
+    Rule("ROCE-001", roce.switches_take_what_hosts_send),
+    Rule("ROCE-002", roce.data_and_notifications_have_a_class_each),
+    Rule("ROCE-003", roce.headroom_fits_the_buffer),
     Rule("CABLE-101", cables.the_ports_of_a_cage_share_one_module),
     Rule("CABLE-102", cables.the_optics_of_a_cable_speak_with_each_other),
     Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_optics),
