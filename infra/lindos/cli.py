@@ -216,14 +216,14 @@ def diff(
 
     plans = [_plan(site) for site in (old, new)]
     made = [made for _, _, made in plans]
-    day_one, gpus = None, 0
+    day_one = room = None
     if declare:
         from lindos.diff.declare import declared, last_declared
         from lindos.plan import design_spec
 
         specs = [spec for _, spec, _ in plans]
-        gpus = last_declared(specs[1])
-        as_it_is, made = made[0], [design_spec(declared(spec, gpus)) for spec in specs]
+        room = last_declared(specs[1])
+        as_it_is, made = made[0], [design_spec(declared(spec, room)) for spec in specs]
         day_one = compare(as_it_is, made[0])
     difference = compare(made[0], made[1])
     if as_json:
@@ -233,8 +233,8 @@ def diff(
             )
         )
     else:
-        if day_one:
-            print("\n".join(first_day(day_one.lines, gpus)), end="\n\n")
+        if day_one and room:
+            print("\n".join(first_day(day_one.lines, room.site)), end="\n\n")
         print(render(difference, everything=everything))
     raise typer.Exit(0 if difference.clean else 1)
 

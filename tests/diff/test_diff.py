@@ -149,12 +149,25 @@ def test_a_renamed_device_is_told_by_its_address() -> None:
 def test_declared_from_the_first_day_nothing_moves() -> None:
     case = next(c for c in CASES if "told by the fleet" in c["name"])
     specs = [spec_of(case[state]) for state in ("old", "new")]
-    gpus = last_declared(specs[1])
-    assert gpus == 64
-    plans = [design(s, load_catalogue(assumed_products(s))) for s in (declared(spec, gpus) for spec in specs)]
+    room = last_declared(specs[1])
+    assert room.site == 64
+    plans = [design(s, load_catalogue(assumed_products(s))) for s in (declared(spec, room) for spec in specs)]
     assert diff(*plans).clean
     cores = [line for line in diff(plan_of(case["old"]), plans[0]).lines if "rdma core" in line.what]
     assert [(line.before, line.after) for line in cores] == [(8, 16)]
+
+
+ISLES = HERE.parent / "rules" / "isles.yaml"
+
+
+def test_every_fabric_of_a_site_with_islands_can_be_declared_from_the_first_day() -> None:
+    site = YAML(typ="safe", pure=True).load(ISLES.read_text())
+    fleets = site["compute"]["fleets"]
+    old = Spec.model_validate(site)
+    new = Spec.model_validate(site | {"compute": site["compute"] | {"fleets": [*fleets, fleets[0] | {"name": "more"}]}})
+    room = last_declared(new)
+    plans = [design(s, load_catalogue(assumed_products(s))) for s in (declared(spec, room) for spec in (old, new))]
+    assert diff(*plans).clean
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FLOOR-003", floor.a_position_holds_one_rack),
     Rule("FLOOR-004", floor.every_rack_stands_in_the_grid_of_its_hall),
     Rule("FLOOR-005", floor.a_rack_is_no_heavier_than_the_floor_carries),
+    Rule("FLOOR-006", floor.a_site_keeps_within_what_it_declares),
     Rule("SLICE-001", slices.every_device_is_in_exactly_one_slice),
     Rule("SLICE-002", slices.a_slice_counts_what_it_holds),
     Rule("SLICE-003", slices.every_unit_has_complete_rails),

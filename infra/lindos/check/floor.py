@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lindos.check.rule import Broken, broken, cases, not_evaluated
+from lindos.check.rule import Broken, broken, cases, not_evaluated, one
+from lindos.finding import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,3 +143,60 @@ def a_rack_is_no_heavier_than_the_floor_carries(view: View) -> Iterator[Broken]:
         pl.format("weighs {} kg, a position of hall {} carries {} kg", "weight_kg", "hall", "rack_kg"),
         "halls: more rack_kg, or lighter racks here",
     )
+
+
+def _declaring(view: View) -> tuple[str, int] | None:
+    """The fleet that declares what the site grows to in the end, and those GPUs; None where nothing is declared."""
+    if view.spec is None:
+        return None
+    fleets = view.spec.compute.fleets
+    said = [(fleets[0].name, view.spec.grows_to or 0), *((f.name, f.grows_to or 0) for f in fleets)]
+    last = [(name, gpus) for name, gpus in said if gpus]
+    return last[-1] if last else None
+
+
+def a_site_keeps_within_what_it_declares(view: View) -> Iterator[Broken]:
+    """The GPUs of all fleets are no more than `grows_to`, and the halls can hold what it declares.
+
+    Fabrics, shared racks and out-of-band network are sized for `grows_to`; a site that has more is sized by what it
+    has, and each addition may then move cables. Room is counted in whole units like those of the fleet that declares
+    it. Positions are compared by number alone: racks of one unit stand side by side, so the floor can hold less.
+    Source: arithmetic; halls can be added later, so a floor that is too small is no mistake yet.
+    What to do: give the fleet that outgrows the site a `grows_to` of its own, and look at `lindos diff OLD NEW`; add
+    halls before the fleets that need them.
+    """
+    said = _declaring(view)
+    if view.spec is None or said is None:
+        return
+    fleet, gpus = said
+    site, have = view.plan.site, view.spec.gpus
+    if have > gpus:
+        yield Broken(
+            Severity.WARNING,
+            "sites that outgrew what they declare",
+            one(site, f"has {have:,} GPUs, {gpus:,} are declared: what is added next may move cables that are plugged"),
+            "give the fleet that outgrows it a grows_to of its own; lindos diff OLD NEW shows what moves",
+        )
+        return
+    units = view.plan.units.filter(pl.col("fleet") == fleet)
+    like = units.filter(pl.col("whole")).head(1)
+    if like.is_empty():
+        return
+    each = int(like["gpus"].item())
+    left = gpus - int(view.plan.units.select(pl.col("whole").cast(pl.Int64) * pl.col("gpus")).sum().item())
+    partial = view.plan.units.filter(~pl.col("whole"))
+    more = max(0, -(-left // each) - len(partial))
+    racks = more * len(view.plan.racks.filter(pl.col("unit") == like["unit"].item()))
+    positions = int(view.plan.halls.select(pl.col("rows").cast(pl.Int64) * pl.col("racks_per_row")).sum().item())
+    free = positions - len(view.plan.racks)
+    if racks > free:
+        yield Broken(
+            Severity.INFO,
+            "floors too small for what is declared",
+            one(
+                site,
+                f"{gpus:,} GPUs are declared: {more:,} units more of fleet {fleet} take {racks:,} racks, "
+                f"the halls have {free:,} free positions",
+            ),
+            "add halls before the fleets that need them, or declare less",
+        )

@@ -15,7 +15,7 @@ import polars as pl
 if TYPE_CHECKING:
     from lindos.diff.compare import Change, Tables
 
-HOME = r"-?(p\d+)-spine\d+$"
+HOME = r"(p\d+)(?:-pl\d+)?-spine\d+$"
 """The pod in the name of a spine; a leaf is a home of its own."""
 
 
