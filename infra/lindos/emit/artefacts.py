@@ -10,6 +10,7 @@ from lindos.emit.inventory import inventory
 from lindos.emit.nodes import host_views
 from lindos.emit.schedules import addresses, cables, devices, power_cords
 from lindos.emit.tables import tables
+from lindos.emit.ztp import zero_touch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     addresses,
     power_cords,
     hosts,
+    zero_touch,
 )
 """Plan and the versions of software that the site wants -> files; those of the switches are made in batches beside."""
 
