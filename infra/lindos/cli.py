@@ -79,6 +79,15 @@ def _plan(site: str) -> tuple[Workspace, Spec, Plan]:
     return workspace, spec, plan
 
 
+def _state(site: str) -> Plan:
+    """SITE, or a build folder -> the plan; that of a build folder is what its files were made from."""
+    from pathlib import Path
+
+    from lindos.plan import read_built
+
+    return read_built(Path(site)) if (Path(site) / "manifest.json").is_file() else _plan(site)[2]
+
+
 def _tell(findings: Iterable[Finding]) -> int:
     """Findings for people on stderr -> exit code."""
     worst = 0
@@ -199,7 +208,7 @@ def check(site: SiteArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The site as it stands: a name, a folder, or a site file.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The site as it stands: SITE, or a build folder.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The site as it shall be.")],
     declare: Annotated[
         bool, typer.Option("--declare", help="As if OLD had declared from the first day what NEW grows to.")
@@ -214,14 +223,13 @@ def diff(
     from lindos.diff import diff as compare
     from lindos.diff.report import as_dict, first_day, render
 
-    plans = [_plan(site) for site in (old, new)]
-    made = [made for _, _, made in plans]
+    made = [_state(site) for site in (old, new)]
     day_one = room = None
     if declare:
         from lindos.diff.declare import declared, last_declared
         from lindos.plan import design_spec
 
-        specs = [spec for _, spec, _ in plans]
+        specs = [_read(site)[2] for site in (old, new)]
         room = last_declared(specs[1])
         as_it_is, made = made[0], [design_spec(declared(spec, room)) for spec in specs]
         day_one = compare(as_it_is, made[0])

@@ -18,6 +18,7 @@ from lindos.cli import app
 from lindos.diff import Difference, diff
 from lindos.diff.declare import declared, last_declared
 from lindos.diff.report import as_dict, render, runs
+from lindos.errors import SpecError
 from lindos.plan import Plan, design
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
@@ -155,6 +156,21 @@ def test_declared_from_the_first_day_nothing_moves() -> None:
     assert diff(*plans).clean
     cores = [line for line in diff(plan_of(case["old"]), plans[0]).lines if "rdma core" in line.what]
     assert [(line.before, line.after) for line in cores] == [(8, 16)]
+
+
+def test_what_was_built_can_be_compared_with_the_site_file(tmp_path: Path) -> None:
+    old = plan_of({})
+    tables = tmp_path / "built" / "plan"
+    tables.mkdir(parents=True)
+    for name, frame in old.tables():
+        frame.write_parquet(tables / f"{name}.parquet")
+    manifest = tmp_path / "built" / "manifest.json"
+    manifest.write_text(json.dumps({"inputs": "x", "site": old.site, "digest": old.digest}))
+    run = CliRunner().invoke(app, ["diff", str(tmp_path / "built"), str(TALL), "--json"])
+    assert json.loads(run.stdout)["clean"]
+    (tables / "links.parquet").unlink()
+    with pytest.raises(SpecError, match="cannot be read"):
+        CliRunner().invoke(app, ["diff", str(tmp_path / "built"), str(TALL)], catch_exceptions=False)
 
 
 ISLES = HERE.parent / "rules" / "isles.yaml"

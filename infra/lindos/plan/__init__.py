@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lindos.plan.design import design
-from lindos.plan.store import design_site, design_spec, inputs_digest, load_site
+from lindos.plan.store import design_site, design_spec, inputs_digest, load_site, read_built
 from lindos.plan.tables import Plan
 from lindos.spec import load_spec
 from lindos.workspace import Workspace
@@ -13,7 +13,7 @@ from lindos.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Plan", "design", "design_site", "design_spec", "inputs_digest", "load", "load_site"]
+__all__ = ["Plan", "design", "design_site", "design_spec", "inputs_digest", "load", "load_site", "read_built"]
 
 
 def load(path: Path, root: Path) -> Plan:

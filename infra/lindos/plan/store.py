@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.catalogue import load_catalogue
+from lindos.errors import Problem, SpecError
 from lindos.plan.design import SCHEMAS, design
 from lindos.plan.tables import Plan
 from lindos.spec import load_spec
@@ -48,6 +49,23 @@ def read_plan(build: Path, inputs: str) -> Plan | None:
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
         return None
     return Plan(site=manifest["site"], digest=manifest["digest"], **tables)  # type: ignore[arg-type]  # by name
+
+
+def read_built(build: Path) -> Plan:
+    """Build folder -> the plan that its files were made from. SpecError where this version cannot read its tables."""
+    folder = build.resolve()
+    try:
+        plan = read_plan(folder, json.loads((folder / "manifest.json").read_text())["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        plan = None
+    if plan is None:
+        raise SpecError(
+            Problem(
+                f"the plan in '{build}' cannot be read: it is not whole, or another version of lindos made it",
+                hint="compare with the site file that it was made from",
+            )
+        )
+    return plan
 
 
 def design_spec(spec: Spec) -> Plan:
