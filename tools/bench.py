@@ -2,6 +2,8 @@
 
 Every row is a process of its own, in a scratch project with its own inventory, stacks and state; rows follow
 one another there, so the design is computed in the first and may be read back in those that follow.
+`--gpus` asks for the design alone of sites in the manner of colossus-100k with so many GPUs, on as many training
+fabrics as they take.
 Memory is the highest sum over the command's processes (engine, language host, provider), sampled ten times a
 second.
 """
@@ -9,6 +11,7 @@ second.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -21,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_S = 0.1
+GPUS_A_RACK = 64
+A_FABRIC_JOINS = 524_288
+"""GPUs: three tiers of 128 ports, R^3/4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,35 @@ def move_a_rack(project: Path, site: str, rack: str, place: str) -> None:
     yaml.dump(document, path)
 
 
+def synthetic(gpus: int) -> dict[str, Any]:
+    """GPUs in; the site file of a site in the manner of colossus-100k with so many, as data, out.
+
+    A training fabric holds what three tiers of its switch join; floor and power are generous.
+    """
+    site: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "inventories/colossus-100k/site.yaml")
+    each = [min(A_FABRIC_JOINS, gpus - start) for start in range(0, gpus, A_FABRIC_JOINS)]
+    like, fabrics = site["compute"]["fleets"][0], site["fabrics"]
+    fleets = [like | {"name": f"f{i}", "gpus": n} | ({"island": f"i{i}"} if i else {}) for i, n in enumerate(each)]
+    fabrics["islands"] = [fabrics["rdma"] | {"name": f"i{i}"} for i in range(1, len(each))]
+    fabrics["oob"]["racks_per_switch"] = min(2, len(each))
+    racks = gpus // GPUS_A_RACK * 3 // 2 + 400
+    halls = [{"name": f"h{i + 1}", "rows": 60, "racks_per_row": 44} for i in range(-(-racks // (60 * 44)))]
+    power = site["power"] | {"sources": [{"name": "grid", "kind": "utility", "mw": gpus / 500}]}
+    compute = site["compute"] | {"fleets": fleets}
+    return site | {"site": f"bench-{gpus}", "grows_to": each[0], "compute": compute, "halls": halls, "power": power}
+
+
+def designs(sizes: list[int]) -> Iterator[Cost]:
+    """GPUs of synthetic sites in, the cost of designing each out."""
+    with scratch_project("colossus-100k") as project:
+        for gpus in sizes:
+            folder = project / "inventories" / f"bench-{gpus}"
+            folder.mkdir()
+            (folder / "site.yaml").write_text(json.dumps(synthetic(gpus)))
+            os.environ["LINDOS_ROOT"] = str(project)
+            yield measure(f"lindos plan, {gpus:,} GPUs", ["lindos", "plan", f"bench-{gpus}"], project)
+
+
 def rows(site: str, rack: str, place: str) -> Iterator[Cost]:
     """A site in, the costs of designing it and of previewing its stack out, one as soon as it is known."""
     with scratch_project(site) as project:
@@ -160,9 +195,11 @@ def main() -> None:
     parser.add_argument("site", nargs="?", default="colossus-100k")
     parser.add_argument("--rack", default="colossus-100k-a0001-r01", help="the rack that is moved")
     parser.add_argument("--to", default="h1/5/22", help="where it is moved to: HALL/ROW/POSITION")
+    parser.add_argument("--gpus", type=int, nargs="+", help="only design synthetic sites with so many GPUs each")
     options = parser.parse_args()
-    print(f"{options.site} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
-    for cost in rows(options.site, options.rack, options.to):
+    what = "synthetic sites" if options.gpus else options.site
+    print(f"{what} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
+    for cost in designs(options.gpus) if options.gpus else rows(options.site, options.rack, options.to):
         print(f"| {cost.what} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {cost.peak_mib:.0f} |", flush=True)
 
 

@@ -12,6 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+
+from lindos.catalogue import load_catalogue
+from lindos.emit.inventory import inventory
+from lindos.emit.nodes import host_views
+from lindos.plan import design
+from lindos.spec.load import assumed_products
+from lindos.spec.model import Spec
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "inventories" / "lab" / "site.yaml"
@@ -102,3 +110,16 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "is a folder that Lindos did not write" in process.stderr
     assert (mine / "thesis.tex").read_text() == "years of work"
+
+
+def test_hosts_of_an_island_are_told_its_own_lossless_class() -> None:
+    site = YAML(typ="safe", pure=True).load((ROOT / "tests/rules/isles.yaml").read_text())
+    site["fabrics"]["islands"][0]["roce"] = {"priority": 4}
+    spec = Spec.model_validate(site)
+    plan = design(spec, load_catalogue(assumed_products(spec)))
+    (made,) = inventory(plan, host_views(plan), {})
+    told = json.loads(made.data)["all"]
+    units = {u: told["children"][u].get("vars", {}) for u in plan.units["unit"]}
+    assert told["vars"]["roce_qos_priority"] == 3
+    assert {u for u, v in units.items() if v == {"roce_qos_priority": 4}} == {"a0004", "a0005", "a0006"}
+    assert {u for u, v in units.items() if not v} == {"a0001", "a0002", "a0003", "a0007", "a0008"}

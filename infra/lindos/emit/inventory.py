@@ -65,9 +65,9 @@ def _host_vars(host: HostView) -> dict[str, Any]:
     }
 
 
-def lossless(plan: Plan) -> dict[str, Any]:
-    """Plan -> the lossless class as the roles know it: what the switches of the training fabric are told."""
-    fabric = plan.fabrics.filter(pl.col("priority").is_not_null())
+def lossless(plan: Plan, name: str = "rdma") -> dict[str, Any]:
+    """Plan and a training fabric -> its lossless class as the roles know it: what its switches are told."""
+    fabric = plan.fabrics.filter(pl.col("priority").is_not_null(), fabric=name)
     if fabric.is_empty():
         return {}
     told = fabric.row(0, named=True)
@@ -75,6 +75,18 @@ def lossless(plan: Plan) -> dict[str, Any]:
     out: dict[str, Any] = {f"roce_qos_{column}": told[column] for column in ROCE}
     out["nccl_ib_traffic_class"] = roce.traffic_class
     return out | ({"nccl_parameters": {"IB_ADAPTIVE_ROUTING": 1}} if told["adaptive_routing"] else {})
+
+
+def _of_islands(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Plan -> the units of islands, each with what its hosts are told otherwise than those of the first fabric."""
+    leaves = plan.devices.filter(pl.col("fabric").str.starts_with("rdma-"), role="leaf").drop_nulls("unit")
+    usual, other = lossless(plan), {}
+    for fabric in leaves["fabric"].unique().sort():
+        # What only the first fabric has is taken back.
+        told = {"nccl_parameters": {}} | lossless(plan, fabric)
+        other[fabric] = {name: value for name, value in told.items() if usual.get(name, {}) != value}
+    homes = leaves.select("unit", "fabric").unique().sort("unit")
+    return {unit: other[fabric] for unit, fabric in homes.iter_rows() if other[fabric]}
 
 
 def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
@@ -88,7 +100,8 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         units[host.unit][host.device] = {}
     children: dict[str, Any] = {"gpu_node": {"hosts": nodes}}
     children |= {f"vendor_{v}": {"hosts": hosts} for v, hosts in sorted(vendors.items())}
-    children |= {u: {"hosts": hosts} for u, hosts in units.items()}
+    told = _of_islands(plan)
+    children |= {u: {"hosts": hosts} | ({"vars": told[u]} if u in told else {}) for u, hosts in units.items()}
     children |= {role: {"children": {"gpu_node": {}}} for role in ROLE_GROUPS}
     everywhere = {
         "lindos_site": plan.site,

@@ -186,7 +186,7 @@ def _both_ends(frame: pl.DataFrame, low: str, high: str, *, low_is_gateway: bool
     ]
 
 
-def _folded(frame: pl.DataFrame, bits: int) -> pl.DataFrame:
+def folded(frame: pl.DataFrame, bits: int) -> pl.DataFrame:
     """Links with `switch` and `uplink` -> the same where switches past their field take bits that no uplink needs.
 
     A leaf of 64 uplinks leaves a bit of the uplink field free, so that as many leaves again have a place.
@@ -305,7 +305,7 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
         (pl.col("fabric") == "frontend", FRONTEND_LINKS, 11, "switch of fabric frontend"),
     ):
         frame = packed(
-            _folded(_up(links, numbers, of), bits), base,
+            folded(_up(links, numbers, of), bits), base,
             [
                 Field("tier_bit", 1, "tier"),
                 Field("switch", bits, what),
