@@ -227,5 +227,5 @@ def test_a_rule_explains_itself(rule: Rule) -> None:
 
 
 def test_an_unknown_code_names_the_nearest() -> None:
-    with pytest.raises(KeyError, match=r"no design rule FABRIC-01; nearest: FABRIC-001"):
-        explain("FABRIC-01")
+    with pytest.raises(KeyError, match=r"no design rule FABRIK-001; nearest: FABRIC-001"):
+        explain("FABRIK-001")
