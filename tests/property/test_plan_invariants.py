@@ -166,8 +166,8 @@ def trays(
 
 
 @st.composite
-def sites(draw: st.DrawFn) -> dict[str, Any]:
-    """A site file as data, generous with floor and power so that most of them can be built."""
+def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
+    """A site file as data, generous with floor and power so that most of them can be built; `several` buildings or one."""
     fleets = draw(st.integers(1, 3))
     fabrics = draw(st.integers(1, min(2, fleets)))
     shape = Shape(
@@ -200,13 +200,17 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         "reason": "drawn at random for a test",
         "facts": {"power_w_max": 150, "psu": draw(supplies(shape.feeds, 150))},
     }
+    houses = draw(st.sampled_from([(None,), (None,), ("b1", "b2")])) if several else (None,)
+    in_house = [{} if house is None else {"building": house} for house in houses]
     return {
         "lindos": 1,
         "site": "drawn",
         "grows_to": draw(st.none() | st.integers(gpus, 4 * gpus)),
-        "compute": {"fleets": [f for f, _ in drawn], "services": {"product": "control", "control": draw(st.integers(1, 2))}},
+        "compute": {"fleets": [f | draw(st.sampled_from(in_house)) for f, _ in drawn], "services": {"product": "control", "control": draw(st.integers(1, 2))}},
+        "buildings": [{"name": b, "x_m": 60 * i, "y_m": 10 * i} for i, b in enumerate(houses) if b],
         "halls": [
-            {"name": f"h{i}", "rows": 40, "racks_per_row": draw(st.integers(12, 30)), "rack_height_u": draw(st.sampled_from([42, 48, 52]))}
+            {"name": f"{house.get('building', '')}h{i}", "rows": 40, "racks_per_row": draw(st.integers(12, 30)), "rack_height_u": draw(st.sampled_from([42, 48, 52]))} | house
+            for house in in_house
             for i in range(draw(st.integers(1, 2)))
         ],
         "power": {
@@ -299,8 +303,11 @@ STANDS = {
 
 @st.composite
 def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it."""
-    site = draw(sites())
+    """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it.
+
+    In one building: farther away, the halves of a cage that both share may need another medium.
+    """
+    site = draw(sites(several=False))
     fleets = site["compute"]["fleets"]
     training = [site["fabrics"]["rdma"], *site["fabrics"]["islands"]]
     shape = Shape(

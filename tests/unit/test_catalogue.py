@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from lindos.catalogue import Cdu, Node, Rack, Switch, load_catalogue
 from lindos.catalogue.files import FOLDERS, ProductFile, check_facts, leaves, read_product_file
 from lindos.catalogue.load import PRODUCTS, Assumed, Catalogue, Needs, merge
-from lindos.catalogue.products import KINDS, REFERENCES, Kind
+from lindos.catalogue.products import KINDS, REFERENCES, Kind, NvSwitch, Shelf
 from lindos.errors import CatalogueError, Place
 
 if TYPE_CHECKING:
@@ -245,6 +245,33 @@ def test_facts_that_are_wrong_are_found(change: tuple[str, str], message: str, t
     catalogue_of(tmp_path, ours=SWITCH.replace(*change))
     path = tmp_path / "switches" / "ours.yaml"
     assert message in "\n".join(p.render() for p in check_facts(path, read_product_file(path)))
+
+
+@pytest.mark.parametrize("name", ["gb200_nvl72", "gb300_nvl72"])
+def test_a_rack_of_trays_is_the_sum_of_its_parts(name: str) -> None:
+    """GPUs, watts at most and typically, and shelves of which half carry the rack (the GB300 rack takes five of eight)."""
+    catalogue = load_catalogue()
+    rack = catalogue.get(Rack, name)
+    assert rack.node
+    assert rack.nvswitch
+    assert rack.shelf
+    node, tray = catalogue.get(Node, rack.node), catalogue.get(NvSwitch, rack.nvswitch)
+    shelf = catalogue.get(Shelf, rack.shelf)
+    nodes, trays, shelves = rack.nodes or 0, rack.nvswitch_trays or 0, rack.shelves or 0
+    assert nodes * (node.gpus or 0) == rack.gpus == (rack.ew_nics.count if rack.ew_nics else 0)
+    assert node.nics_ew
+    assert node.nics_ew.count == node.gpus
+    for said, of_node, of_tray in (
+        (rack.power_w_max, node.power_w_max, tray.power_w_max),
+        (rack.power_w_typical, node.power_w_typical, tray.power_w_typical),
+    ):
+        drawn = nodes * (of_node or 0) + trays * (of_tray or 0)
+        assert 0.999 * (said or 0) <= drawn <= (said or 0)
+    assert shelf.psu
+    carried = shelves * shelf.psu.count * (shelf.psu.rating_w or 0) / (rack.power_w_max or 1)
+    assert carried >= (2 if name == "gb200_nvl72" else 8 / 5)
+    heights = nodes * (node.u_height or 0) + trays * (tray.u_height or 0) + shelves * (shelf.u_height or 0)
+    assert heights + 2 <= 48
 
 
 def test_a_rack_of_the_catalogue_is_the_sum_of_its_parts() -> None:
