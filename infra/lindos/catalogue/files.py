@@ -39,6 +39,7 @@ FOLDERS: dict[Kind, str] = {
     "source": "sources",
     "optic": "optics",
     "copper": "copper",
+    "cordage": "cordage",
 }
 """Kind of product -> the folder that holds its files."""
 

@@ -25,6 +25,7 @@ Kind = Literal[
     "source",
     "optic",
     "copper",
+    "cordage",
 ]
 
 Watts = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -348,13 +349,37 @@ class Copper(_Facts):
     max_m: Metres | None = None
     flat_head_max_m: Metres | None = None
     lengths_m: Annotated[tuple[Metres, ...], LENIENT] | None = None
+    diameter_mm: Annotated[float, Field(gt=0, le=100)] | None = None
     use: Name | None = None
     fabric: Name | None = None
     power_w: Watts | None = None
 
 
+class Cordage(_Facts):
+    """What jumpers and patch cords are made of: its medium, how far it reaches, the lengths that are sold."""
+
+    medium: Literal["MM", "SM", "TP"] | None = None
+    grade: Name | None = None
+    max_m: Metres | None = None
+    lengths_m: Annotated[tuple[Metres, ...], LENIENT, Field(min_length=1)] | None = None
+    diameter_mm: Annotated[float, Field(gt=0, le=100)] | None = None
+
+
 Product = (
-    Gpu | Cpu | Node | Rack | NvSwitch | Shelf | Switch | Cdu | StorageNode | ServiceNode | Source | Optic | Copper
+    Gpu
+    | Cpu
+    | Node
+    | Rack
+    | NvSwitch
+    | Shelf
+    | Switch
+    | Cdu
+    | StorageNode
+    | ServiceNode
+    | Source
+    | Optic
+    | Copper
+    | Cordage
 )
 
 KINDS: dict[Kind, type[Product]] = {
@@ -371,6 +396,7 @@ KINDS: dict[Kind, type[Product]] = {
     "source": Source,
     "optic": Optic,
     "copper": Copper,
+    "cordage": Cordage,
 }
 
 REFERENCES: dict[Kind, dict[str, Kind]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from lindos.check import addresses, cables, cooling, fabric, floor, power, roce, slices
+from lindos.check import addresses, cables, cooling, fabric, floor, pathways, power, roce, slices
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
 
@@ -36,9 +36,15 @@ RULES: tuple[Rule, ...] = (
     Rule("ROCE-003", roce.headroom_fits_the_buffer),
     Rule("CABLE-101", cables.the_ports_of_a_cage_share_one_module),
     Rule("CABLE-102", cables.the_optics_of_a_cable_speak_with_each_other),
-    Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_optics),
+    Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_parts),
     Rule("CABLE-104", cables.a_cable_covers_its_route),
     Rule("CABLE-105", cables.every_link_lies_in_a_cable),
+    Rule("CABLE-106", cables.a_cable_is_of_a_length_that_is_sold),
+    Rule("CABLE-107", pathways.labels_are_unique_and_printable),
+    Rule("CABLE-108", pathways.a_bundle_joins_one_rack_with_one_other),
+    Rule("CABLE-109", pathways.trays_hold_their_cables),
+    Rule("CABLE-110", pathways.modules_are_within_the_power_of_their_switch),
+    Rule("CABLE-111", pathways.the_bill_counts_what_the_plan_holds),
     Rule("ADDR-001", addresses.an_address_is_used_once),
     Rule("ADDR-002", addresses.a_gateway_is_the_neighbour_in_the_same_prefix),
     Rule("ADDR-003", addresses.prefixes_do_not_overlap),

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lindos.catalogue.products import Optic
+from lindos.catalogue.products import Copper, Cordage, Optic
 from lindos.check.rule import Broken, broken, cases, not_evaluated
 from lindos.check.view import NAME, port_name
+from lindos.plan.parts import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lindos.check.view import View
 
-TWISTED_PAIR_MM = {"CAT6A": 100_000}
-"""Longest channel of twisted pair (TIA-568), by medium."""
 END_SLACK_MM = 2_000
 """Slack at each end of a cable that leaves its rack."""
 
@@ -44,15 +43,37 @@ def _optics(view: View) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-KIND = ["medium", "a_part", "b_part"]
+KIND = ["medium", "product", "a_part", "b_part"]
+
+
+def _metres_mm(metres: float | None) -> int | None:
+    return None if metres is None else round(metres * 1000)
+
+
+def _products(view: View) -> pl.DataFrame:
+    """What the cables of the plan are made of: product, is_copper (with fixed ends), max_mm, lengths_mm."""
+    rows: list[tuple[str, bool, int | None, list[int] | None]] = []
+    for name in view.plan.cables["product"].unique().sort():
+        kind = view.catalogue.kind(name)
+        if kind not in {"copper", "cordage"}:
+            rows.append((name, False, None, None))
+            continue
+        made: Copper | Cordage = (
+            view.catalogue.get(Copper, name) if kind == "copper" else view.catalogue.get(Cordage, name)
+        )
+        lengths = [round(m * 1000) for m in made.lengths_m] if made.lengths_m else None
+        rows.append((name, kind == "copper", _metres_mm(made.max_m), lengths))
+    frame = pl.DataFrame(rows, schema=["product", "is_copper", "max_mm", "lengths_mm"], orient="row")
+    return frame.cast({"max_mm": pl.Int64, "lengths_mm": pl.List(pl.Int64)})
 
 
 def _kinds(view: View) -> pl.DataFrame:
-    """Few combinations of medium and optics serve all cables: each with the facts of its optics, `a_` and `b_`, and
-    the longest cable of it.
+    """Few combinations of product and optics serve all cables: each with the facts of the product, of the optics `a_`
+    and `b_`, and the longest cable of it.
     """
     optics = _optics(view)
     frame = view.plan.cables.group_by(KIND).agg(longest_mm=pl.col("length_mm").max(), cables=pl.len())
+    frame = frame.join(_products(view), on="product", how="left")
     for end in ("a", "b"):
         frame = frame.join(optics.rename({c: f"{end}_{c}" for c in optics.columns}), on=f"{end}_part", how="left")
     return frame
@@ -60,7 +81,7 @@ def _kinds(view: View) -> pl.DataFrame:
 
 def _of_kinds(view: View, kinds: pl.DataFrame) -> pl.DataFrame:
     """The cables of these kinds, with the facts of the kind."""
-    return view.plan.cables.join(kinds, on=KIND, nulls_equal=True)
+    return view.plan.cables.join(kinds, on=KIND, nulls_equal=True).with_columns(pl.col("medium").cast(pl.String))
 
 
 def _unknown_parts(view: View, column: str, fact: str, key: str) -> Broken:
@@ -82,7 +103,7 @@ def the_ports_of_a_cage_share_one_module(view: View) -> Iterator[Broken]:
     Source: NVIDIA LinkX documentation of twin-port OSFP optics.
     What to do: give all cables of a cage the reach of the longest, or move the long ones to cages of their own.
     """
-    split = view.ends.filter(pl.col("lane_groups") > 1).with_columns(pl.col("part").fill_null("none"))
+    split = view.ends.filter(pl.col("lane_groups") > 1).with_columns(pl.coalesce("part", "product"))
     what = ["part", "medium", "rate_gbps", "form", "lane_groups"]
     # Few combinations serve all cages, so each gets a number: a cage with two numbers needs two modules.
     kinds = split.select(what).unique(maintain_order=True).with_row_index("kind")
@@ -125,11 +146,18 @@ def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
     lone = _of_kinds(view, kinds.filter(pl.col("a_part").is_null() != pl.col("b_part").is_null()))
     told = pl.format("has {} at one end and none at the other", pl.coalesce("a_part", "b_part"))
     yield broken("cables with an optic at one end only", lone, "cable", told, hint)
+    fibre = pl.col("medium").cast(pl.String)
+    dark = _of_kinds(
+        view, kinds.filter(fibre.is_in(["MM", "SM"]), pl.col("a_part").is_null(), pl.col("b_part").is_null())
+    )
+    yield broken(
+        "fibres without an optic", dark, "cable", pl.format("is {} fibre, with no optic at either end", "medium"), hint
+    )
     differ = pl.any_horizontal(
         pl.col("a_standard") != pl.col("b_standard"),
         pl.col("a_medium") != pl.col("b_medium"),
-        pl.col("a_medium") != pl.col("medium"),
-        pl.col("b_medium") != pl.col("medium"),
+        pl.col("a_medium") != fibre,
+        pl.col("b_medium") != fibre,
         pl.col("a_gbps") != pl.col("b_gbps"),
     )
     deaf = _of_kinds(view, kinds.filter(differ))
@@ -141,6 +169,35 @@ def the_optics_of_a_cable_speak_with_each_other(view: View) -> Iterator[Broken]:
     yield _unknown_parts(view, "standard", "standard", "standard")
     wrong, told = _unfit(view)
     yield broken("ports with an optic that does not fit", wrong, "subject", told, hint)
+    yield broken(
+        "copper cables that do not fit their cages",
+        _unfit_copper(view),
+        "link",
+        pl.format(
+            "{} does not join {} ports of {} with {} ports of {}", "product", "a_groups", "a_form", "b_groups", "b_form"
+        ),
+        "a copper cable is sold for the cages at its ends: take fibre where none fits",
+    )
+
+
+def _unfit_copper(view: View) -> pl.DataFrame:
+    """Links by copper with fixed ends that is not sold for the cages at both ends."""
+    coppers = {c.product: c for c in parts_of(view.catalogue).coppers}
+    links = view.links.filter(pl.col("product").is_in(view.catalogue.names("copper")))
+    cages = view.ports.select("at", pl.col("form").cast(pl.String), groups="lane_groups")
+    for end in ("a", "b"):
+        links = links.join(cages.rename({c: f"{end}_{c}" for c in cages.columns}), on=f"{end}_at", how="left")
+    ends = ["product", "a_form", "a_groups", "b_form", "b_groups", "rate_gbps"]
+    rows = []
+    for row in links.select(ends).unique(maintain_order=True).rows():
+        name, a_form, a_groups, b_form, b_groups, gbps = row
+        copper = coppers.get(name)
+        if not copper or not (
+            copper.fits(a_form, a_groups, b_form, b_groups, gbps)
+            or copper.fits(b_form, b_groups, a_form, a_groups, gbps)
+        ):
+            rows.append(row)
+    return links.join(pl.DataFrame(rows, schema=links.select(ends).schema, orient="row"), on=ends, nulls_equal=True)
 
 
 def _unfit(view: View) -> tuple[pl.DataFrame, pl.Expr]:
@@ -160,30 +217,47 @@ def _unfit(view: View) -> tuple[pl.DataFrame, pl.Expr]:
     return plugged.join(unfit, on=what).with_columns(subject=port_name()), pl.format("{} has {}", cage, optic)
 
 
-def a_cable_is_within_the_reach_of_its_optics(view: View) -> Iterator[Broken]:
-    """No cable is longer than the shorter reach of its two optics, or than 100 m of twisted pair.
+def a_cable_is_within_the_reach_of_its_parts(view: View) -> Iterator[Broken]:
+    """No cable is longer than its optics and what it is made of reach.
 
     Past its reach a link comes up and loses packets when the hall is warm.
-    Source: max_m of the optics of the catalogue (NVIDIA LinkX documentation); TIA-568 for twisted pair.
+    Source: max_m of the optics, copper cables and cordage of the catalogue (NVIDIA LinkX documentation; TIA-568 for
+    100 m of twisted pair).
     What to do: take the optic of longer reach, or place the racks closer together.
     """
-    copper = pl.col("medium").replace_strict(TWISTED_PAIR_MM, default=None, return_dtype=pl.Int64)
-    bare = pl.col("a_part").is_null() & pl.col("b_part").is_null()
-    reach = pl.when(bare).then(copper).otherwise(pl.min_horizontal("a_reach_mm", "b_reach_mm"))
-    kinds = _kinds(view).with_columns(bare=bare, reach=reach)
+    reach = pl.min_horizontal("a_reach_mm", "b_reach_mm", "max_mm")
+    kinds = _kinds(view).with_columns(reach=reach)
     far = _of_kinds(view, kinds.filter(pl.col("longest_mm") > pl.col("reach")))
     far = far.filter(pl.col("length_mm") > pl.col("reach"))
     optics = pl.format("{} and {}", pl.col("a_part").fill_null("none"), pl.col("b_part").fill_null("none"))
-    who = pl.when("bare").then(pl.lit("its sockets")).otherwise(optics)
-    told = pl.format("{} m of {}, {} reach {} m", pl.col("length_mm") / 1000, "medium", who, pl.col("reach") / 1000)
+    bare = pl.col("a_part").is_null() & pl.col("b_part").is_null()
+    who = pl.when(bare).then(pl.format("{} reaches", "product")).otherwise(pl.format("{} reach", optics))
+    told = pl.format("{} m of {}, {} {} m", pl.col("length_mm") / 1000, "medium", who, pl.col("reach") / 1000)
     hint = "an optic of longer reach, or racks closer together (halls, placement)"
-    yield broken("cables past the reach of their optics", far, "cable", told, hint)
+    yield broken("cables past the reach of their parts", far, "cable", told, hint)
     yield _unknown_parts(view, "reach_mm", "reach", "max_m")
-    strange = kinds.filter(pl.col("bare") & pl.col("reach").is_null())
+    strange = kinds.filter(pl.col("max_mm").is_null()).group_by("product").agg(pl.col("cables").sum())
     yield not_evaluated(
-        "media without a known reach",
-        cases(strange, "medium", pl.format("{} cables of it, and its reach is not known", "cables")),
-        "name the optic at each end",
+        "products without a known reach",
+        cases(strange, "product", pl.format("{} cables are of it, and its reach is not known", "cables")),
+        "give it: assumptions: - {product: NAME, kind: cordage, facts: {max_m: ...}, reason: ...}",
+    )
+
+
+def a_cable_is_of_a_length_that_is_sold(view: View) -> Iterator[Broken]:
+    """Every cable has a length in which its product is sold.
+
+    Source: lengths_m of the copper cables and the cordage of the catalogue.
+    What to do: take the next longer one that is sold, or give the product the lengths that your supplier makes.
+    """
+    kinds = _kinds(view).filter(pl.col("lengths_mm").is_not_null())
+    odd = _of_kinds(view, kinds).filter(~pl.col("length_mm").is_in(pl.col("lengths_mm")))
+    yield broken(
+        "cables of a length that is not sold",
+        odd,
+        "cable",
+        pl.format("{} m of {}, which is not sold in this length", pl.col("length_mm") / 1000, "product"),
+        "assumptions: - {product: NAME, facts: {lengths_m: [...]}, reason: ...} says what is sold",
     )
 
 

@@ -84,7 +84,7 @@ class View:
         and `a_at`, `b_at` for the ports at both ends.
         """
         frame = self.plan.links.with_columns(pl.col("a_device", "a_port", "b_device", "b_port").cast(NAME))
-        facts = ["medium", "a_part", "b_part", "route_mm", "length_mm"]
+        facts = ["medium", "product", "bundle", "a_part", "b_part", "route_mm", "length_mm"]
         cables = self.plan.cables.select("cable", *facts, cable_fabric="fabric")
         return frame.join(cables, on="cable", how="left", maintain_order="left").with_columns(
             a_at=at("a_device", "a_port"), b_at=at("b_device", "b_port")
@@ -128,13 +128,12 @@ class View:
 
     @cached_property
     def ends(self) -> pl.DataFrame:
-        """Both ends of every link: device, port, at, link, rate_gbps, medium, part, and the cage, lane groups, form
-        and socket of the port (null where the plan lacks the port).
+        """Both ends of every link: device, port, at, link, rate_gbps, medium, product, part, and the cage, lane groups,
+        form and socket of the port (null where the plan lacks the port).
         """
+        said = ["link", "rate_gbps", "medium", "product"]
         both = pl.concat(
-            self.links.select(
-                "link", "rate_gbps", "medium", device=f"{e}_device", port=f"{e}_port", at=f"{e}_at", part=f"{e}_part"
-            )
+            self.links.select(*said, device=f"{e}_device", port=f"{e}_port", at=f"{e}_at", part=f"{e}_part")
             for e in ("a", "b")
         )
         cages = self.ports.select("at", "cage", "lane_group", "lane_groups", "form", "socket")

@@ -138,6 +138,9 @@ def bare(plan: Plan, *, keep_site: bool) -> Tables:
     train = out["power_nodes"].filter(~pl.col("kind").cast(pl.String).is_in(["substation", "utility", "generator"]))
     out["power_edges"] = out["power_edges"].join(train, left_on="child", right_on="power_node", how="semi")
     out["cooling_edges"] = out["cooling_edges"].unique("device", keep="first", maintain_order=True)
+    # A cable is told once, by the labels of its first link.
+    labels = out["links"].select("cable", "a_label", "b_label").unique("cable", keep="first", maintain_order=True)
+    out["cables"] = out["cables"].join(labels, on="cable", how="left", maintain_order="left")
     if keep_site:
         return out
     prefix = f"{plan.site}-"

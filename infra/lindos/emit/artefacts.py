@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lindos.emit.cabling import bom, pull_lists, trays
 from lindos.emit.dialects import batches, switches
 from lindos.emit.expect import expectations
 from lindos.emit.inventory import inventory
@@ -33,6 +34,9 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     cables,
     addresses,
     power_cords,
+    bom,
+    trays,
+    pull_lists,
     hosts,
     zero_touch,
 )

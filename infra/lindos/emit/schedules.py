@@ -58,13 +58,16 @@ def devices(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
 
 def cables(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
     """cables.csv: one row a link, with its cable; a splitter that carries two links stands in two rows."""
-    bought = plan.cables.select("cable", "length_mm", "medium", "part", "a_part", "b_part", "a_label", "b_label")
+    laid = plan.bundles.select("bundle", "path", "aisle")
+    bought = plan.cables.select("cable", "bundle", "length_mm", "medium", "part", "polarity", "a_part", "b_part")
+    bought = bought.join(laid, on="bundle", how="left", maintain_order="left")
     frame = plan.links.join(bought, on="cable", how="left", maintain_order="left").with_columns(
         length_m=pl.col("length_mm") / 1000
     )
     columns = [
         "cable", "link", "fabric", "tier", "a_device", "a_port", "a_label", "b_device", "b_port", "b_label",
-        "length_m", "medium", "part", "a_part", "b_part", "rate_gbps", "slice", "slice_digest",
+        "length_m", "medium", "part", "polarity", "a_part", "b_part", "rate_gbps", "bundle", "path", "aisle", "slice",
+        "slice_digest",
     ]  # fmt: skip
     yield _csv("cables.csv", stamped(plan, frame).select(columns))
 

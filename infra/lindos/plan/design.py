@@ -8,7 +8,8 @@ import polars as pl
 
 from lindos.plan import tables as t
 from lindos.plan.address import address, asns, switch_numbers
-from lindos.plan.cable import cable, cables_of
+from lindos.plan.bom import bill
+from lindos.plan.cable import cable
 from lindos.plan.cool import cool
 from lindos.plan.facts import gather
 from lindos.plan.feed import feed, loads
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "halls": t.Halls, "rows": t.Rows, "racks": t.Racks, "devices": t.Devices, "gpus": t.Gpus, "ports": t.Ports,
     "links": t.Links,
-    "cables": t.Cables, "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
+    "cables": t.Cables, "bundles": t.Bundles, "trays": t.Trays,
+    "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
     "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
-    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "slices": t.Slices,
+    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "bom": t.Bom,
+    "slices": t.Slices,
 }  # fmt: skip
 """Name of a table -> its schema, in the order of the walk."""
 
@@ -130,8 +133,8 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     services = spec.compute.services
     parts = populate(layout, facts, floor, racks_per_switch=per_switch, control=services.control if services else 0)
     wiring = wire(layout, facts, parts, per_switch)
-    links = cable(wiring.links, parts.devices, facts.optics)
-    watts = loads(parts.devices, _products(facts), links, facts.optics)
+    cabling = cable(wiring.links, parts.devices, floor, facts.parts, spec.site)
+    watts = loads(parts.devices, _products(facts), cabling.modules, facts.parts.optics)
     power = feed(spec, parts.devices, floor.racks, watts)
     cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)
     numbers = switch_numbers(layout, parts)
@@ -145,8 +148,10 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "devices": parts.devices,
         "gpus": _gpus(facts, parts.nodes),
         "ports": wiring.ports,
-        "links": links,
-        "cables": cables_of(links),
+        "links": cabling.links,
+        "cables": cabling.cables,
+        "bundles": cabling.bundles,
+        "trays": cabling.trays,
         "loads": watts,
         "power_nodes": power.nodes,
         "power_edges": power.edges,
@@ -160,6 +165,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "cages": cages(catalogue, boxes),
         "units": _units(layout),
     }
+    made["bom"] = bill(made, cabling, spec.spares)
     typed = {name: _typed(name, frame) for name, frame in made.items()}
     typed["slices"] = _typed("slices", slices(typed))
     return t.Plan(site=spec.site, digest=plan_digest(spec.site, typed), **typed)  # type: ignore[arg-type]  # by name

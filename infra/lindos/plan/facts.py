@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
 from lindos.catalogue.load import Needs
-from lindos.catalogue.products import NvSwitch, Optic, ServiceNode, Shelf
+from lindos.catalogue.products import NvSwitch, ServiceNode, Shelf
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.parts import Parts, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,20 +121,6 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class OpticFacts:
-    part: str
-    form: str
-    links: int
-    gbps: int
-    medium: str
-    standard: str
-    max_mm: int
-    power_w: float
-    connector: str
-    links_per_connector: int
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     fleets: tuple[FleetFacts, ...]
     training: tuple[TrainingFacts, ...]
@@ -142,7 +128,7 @@ class Facts:
     oob: SwitchFacts
     oob_aggregation: SwitchFacts | None
     control: DeviceFacts | None
-    optics: tuple[OpticFacts, ...]
+    parts: Parts
     switches: Callable[[], dict[str, dict[int, int]]]
     """Every switch that is known by name, with its ports by speed: what could be taken instead"""
 
@@ -373,32 +359,6 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
         raise InfeasibleError(problems)
 
 
-def _optics(catalogue: Catalogue) -> tuple[OpticFacts, ...]:
-    """Optics of which enough is known to buy them; `2xMPO-12/APC` is two connectors of one link each for 2x400G."""
-    out = []
-    for name in catalogue.names("optic"):
-        o = catalogue.get(Optic, name)
-        if o.form and o.rate and o.medium and o.standard and o.max_m and o.connector:
-            links, gbps = o.rate.rstrip("G").split("x")
-            many = re.match(r"(\d)x(.+)", o.connector)
-            connectors, connector = (int(many[1]), many[2]) if many else (1, o.connector)
-            out.append(
-                OpticFacts(
-                    name,
-                    o.form,
-                    int(links),
-                    int(gbps),
-                    o.medium,
-                    o.standard,
-                    int(o.max_m * 1000),
-                    o.power_w or 0,
-                    connector,
-                    int(links) // connectors,
-                )
-            )
-    return tuple(out)
-
-
 def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     """Spec and catalogue -> Facts. CatalogueError lists every fact missing; InfeasibleError where they disagree."""
     needs = Needs(catalogue)
@@ -424,7 +384,7 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
         control=_device(needs, "service", services.product, catalogue.get(ServiceNode, services.product))
         if services
         else None,
-        optics=_optics(catalogue),
+        parts=parts_of(catalogue),
         switches=lambda: {n: _speeds(catalogue.get(Switch, n)) for n in catalogue.names("switch")},
     )
     needs.settle()

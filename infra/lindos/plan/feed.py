@@ -15,7 +15,8 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lindos.plan.facts import DeviceFacts, OpticFacts
+    from lindos.plan.facts import DeviceFacts
+    from lindos.plan.parts import OpticFacts
     from lindos.spec.model import Spec
 
 CONTINUOUS = 0.8
@@ -35,9 +36,9 @@ def three_phase_w(volts: int, amps: int) -> int:
 
 
 def loads(
-    devices: pl.DataFrame, products: Sequence[DeviceFacts], links: pl.DataFrame, optics: Sequence[OpticFacts]
+    devices: pl.DataFrame, products: Sequence[DeviceFacts], modules: pl.DataFrame, optics: Sequence[OpticFacts]
 ) -> pl.DataFrame:
-    """Devices with the facts of their products, and the optics in their cages -> watts of each device.
+    """Devices with the facts of their products, and the modules in their cages -> watts of each device.
 
     A maximum covers a switch with every cage full; its typical figure is without optics, so those in use are added.
     A node's figures cover its NICs. What has no power supply hangs on the busbar of its rack, as do power shelves.
@@ -54,8 +55,6 @@ def loads(
         orient="row",
     )  # fmt: skip
     watts = {o.part: o.power_w for o in optics}
-    ends = [links.select(device=f"{e}_device", cage=f"{e}_cage", part=f"{e}_part") for e in ("a", "b")]
-    modules = pl.concat(ends).drop_nulls("part").unique(["device", "cage"], maintain_order=True)
     drawn = modules.group_by("device").agg(
         optics_w=pl.col("part").replace_strict(watts, return_dtype=pl.Float64).sum().round()
     )

@@ -121,7 +121,8 @@ class Layout:
 
     `slots` tells of every device that shared racks keep room for where it has its slot, by their scope; `oob_spots`
     the out-of-band pod and the place in it of access switch (scope, index); `oob_numbers` the number in the address
-    plan of every `SWITCHES` access switches of a scope.
+    plan of every `SWITCHES` access switches of a scope. `pod_leaves` is how many leaves of a plane each pod was to
+    have when it was declared, `pods_declared` how many pods each scope of shared racks was to serve.
     """
 
     site: str
@@ -135,6 +136,8 @@ class Layout:
     oob_spots: dict[tuple[str, int], tuple[int, int]]
     oob_numbers: dict[tuple[str, int], int]
     racks: tuple[RackLayout, ...]
+    pod_leaves: dict[str, int]
+    pods_declared: dict[str, int]
 
     def oob_number(self, scope: str, index: int) -> tuple[int, int]:
         """An access switch of a scope -> scope number and index of its addresses."""
@@ -365,12 +368,22 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     training = tuple(now.training[n] for n in sorted(now.training))
     units = _units(bought, training, now.frontend_ports, oob_share)
     walk, done = _Walk(spec.site, training, per_switch), 0
+    pod_leaves: dict[str, int] = {}
+    pods_declared: dict[str, int] = {}
     for step, sized in zip(declared, sizes, strict=True):
         walk.add_slots(0, _shared(sized, uplinks))
         for number, fabric in sized.training.items():
             if number:
                 walk.add_slots(number, core_keys(fabric))
+        room: Counter[str] = Counter()
+        served: Counter[str] = Counter()
+        fabrics = tuple(sized.training.get(n, now.training[n]) for n in sorted(now.training))
+        for unit in _units(sized.full, fabrics, sized.frontend_ports, oob_share):
+            served[fabrics[unit.pod.fabric].facts.prefix + SHARED] += unit.pod.name not in room
+            room[unit.pod.name] += unit.leaves
+        pods_declared = dict(served) | pods_declared
         for unit in units[done : len(step.need)]:
+            pod_leaves.setdefault(unit.pod.name, room[unit.pod.name])
             walk.add_unit(unit)
         done = len(step.need)
     full, kept = (_units(units, training, now.frontend_ports, oob_share) for units in (now.full, now.kept))
@@ -388,4 +401,6 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
         oob_spots={key: divmod(place, oob.leaves_per_pod) for key, place in walk.access.items()},
         oob_numbers=walk.numbers,
         racks=tuple(walk.racks),
+        pod_leaves=pod_leaves,
+        pods_declared=pods_declared,
     )

@@ -2,15 +2,21 @@
 
 The floor is filled in the order of logical coordinates, row by row, every second hall from its far end, so that
 what is near in number is near in metres: a pod that ends in the next hall goes on beside where it began. Racks of one
-group share a row where a row can hold them, and a pod starts a row of its own. Nothing looks ahead, so that racks and
-halls which are added later move none. In a site of several buildings a fleet fills its own, and what belongs to no
-fleet stands with the first unit that it serves. `placement:` then moves single racks.
+group share a row where a row can hold them, and a pod starts a row of its own. In a site of several buildings a fleet
+fills its own, and what belongs to no fleet stands with the first unit that it serves.
+
+What many cables run to stands in the middle of what they come from: the network racks of a unit among its compute
+racks; the spine racks of a pod among as many units like its first one as were declared; the shared racks (cores,
+front-end and out-of-band spines) in the middle rows of the first hall, or of the hall that the site file names. Their
+spots are kept free before anything else comes near. Nothing looks at what stands behind, so that racks and halls which
+are added later move none. `placement:` then moves single racks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,7 +28,7 @@ from lindos.plan.tables import Halls, Rows
 if TYPE_CHECKING:
     import dataframely as dy
 
-    from lindos.plan.layout import Layout, RackLayout
+    from lindos.plan.layout import Layout, RackLayout, UnitLayout
     from lindos.spec.model import Hall, Spec
 
 Spot = tuple[int, int, int]
@@ -37,6 +43,8 @@ class Floor:
     rows: dy.DataFrame[Rows]
     racks: pl.DataFrame
     """rack, hall, row, position (from 1), x_mm, y_mm, height_u, tray_height_mm"""
+    across: pl.DataFrame
+    """The trays across the rows: turn (its name), turn_hall (number of the hall), turn_mm (x), from_mm, to_mm (y)"""
 
 
 def _mm(metres: float) -> int:
@@ -83,53 +91,210 @@ def _room(spec: Spec, building: str | None) -> int:
     return sum(h.rows * h.racks_per_row for h in spec.halls if h.building == building)
 
 
+def rows_of(widths: tuple[int, ...], width: int) -> list[tuple[int, int]]:
+    """Widths of groups in order, width of a row -> row (from 0) and first position of each.
+
+    A group that does not fit into what is left of a row starts the next; one wider than a row spills over.
+    """
+    out, row, at = [], 0, 0
+    for group in widths:
+        if at and at + group > width:
+            row, at = row + 1, 0
+        out.append((row, at))
+        row, at = row + (at + group) // width, (at + group) % width
+    return out
+
+
+def rows_needed(widths: tuple[int, ...], width: int) -> int:
+    """Widths of groups in order, width of a row -> rows that they fill."""
+    if not widths:
+        return 0
+    row, at = rows_of(widths, width)[-1]
+    return row + -(-(at + widths[-1]) // width)
+
+
+@cache
+def spines_amid(units: int, unit: int, spines: int, hall: Hall, rows: int) -> list[tuple[int, int]]:
+    """A pod of so many units of one width and its spine racks, a hall and the rows left in it -> row (from 0) and
+    position of each spine rack.
+
+    Fewest rows first, then the shortest way from the middle of all units to the middle of the spine racks.
+    """
+
+    def order(at: int) -> tuple[int, ...]:
+        return (*(unit,) * at, *(1,) * spines, *(unit,) * (units - at))
+
+    def cost(at: int) -> tuple[bool, int, float]:
+        widths = order(at)
+        spots = rows_of(widths, hall.racks_per_row)
+        middle = [
+            (row * hall.row_pitch_m, (first + w / 2) * hall.rack_pitch_m)
+            for (row, first), w in zip(spots, widths, strict=True)
+        ]
+        mine = middle[at : at + spines]
+        y, x = (sum(c[i] for c in mine) / spines for i in (0, 1))
+        way = sum(abs(cy - y) + abs(cx - x) for cy, cx in (*middle[:at], *middle[at + spines :]))
+        return spots[at + spines - 1][0] >= rows, rows_needed(widths, hall.racks_per_row), way
+
+    best = min(range(units + 1), key=cost)
+    spots = rows_of(order(best), hall.racks_per_row)
+    mine = spots[best : best + spines]
+    if mine[0][0] == mine[-1][0] and not any(row == mine[0][0] for row, _ in (*spots[:best], *spots[best + spines :])):
+        return [(row, position + (hall.racks_per_row - spines) // 2) for row, position in mine]  # a row of their own
+    return mine
+
+
 class _Cursor:
-    """The next free spot of a building while its floor is filled in order."""
+    """The next free spot of a building while its floor is filled in order, past what is kept."""
 
     def __init__(self, spec: Spec, building: str | None) -> None:
         mine = [(i, hall) for i, hall in enumerate(spec.halls) if hall.building == building]
         self._numbers, self._halls = [i for i, _ in mine], [hall for _, hall in mine]
         self._hall = self._row = self._position = 0
+        self._kept: set[Spot] = set()
+        self._kept_rows: set[tuple[int, int]] = set()
+
+    @property
+    def hall(self) -> Hall | None:
+        """The hall of the next spot; None where the floor is full."""
+        return self._halls[self._hall] if self._hall < len(self._halls) else None
+
+    def _real(self, row: int) -> int:
+        """Every second hall is filled from its far end."""
+        return self._halls[self._hall].rows - 1 - row if self._hall % 2 else row
+
+    def _here(self) -> tuple[int, int]:
+        """Number of the hall in the site, and row."""
+        return self._numbers[self._hall], self._real(self._row)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything stands here or is kept."""
+        return bool(self._hall or self._row or self._position or self._kept or self._kept_rows)
+
+    def keep_rows(self, hall: int, first: int, count: int) -> None:
+        """Whole rows of a hall that nothing else is put into."""
+        self._kept_rows |= {(hall, row) for row in range(first, first + count)}
+        self._wrap()
+
+    def rows_left(self) -> list[int]:
+        """The rows of this hall that are still to be filled, in order, from the one that is begun."""
+        if self.hall is None:
+            return []
+        number = self._numbers[self._hall]
+        rows = map(self._real, range(self._row, self.hall.rows))
+        return [row for row in rows if (number, row) not in self._kept_rows]
+
+    def keep(self, spots: list[tuple[int, int]]) -> list[Spot]:
+        """Spots of this hall (row and position) that only their own rack is put on."""
+        out = [(self._numbers[self._hall], row, position) for row, position in spots]
+        self._kept |= set(out)
+        return out
+
+    def new_pod(self) -> None:
+        """Start a row that holds nothing yet."""
+        self.new_row()
+        while self.hall and any(s[:2] == self._here() for s in self._kept):
+            self._next_row()
 
     def new_row(self) -> None:
+        """Start a row, unless this one is still empty."""
         if self._position:
-            self._row, self._position = self._row + 1, 0
+            self._next_row()
+
+    def _next_row(self) -> None:
+        self._row, self._position = self._row + 1, 0
         self._wrap()
 
     def _wrap(self) -> None:
-        while self._hall < len(self._halls) and self._row >= self._halls[self._hall].rows:
-            self._hall, self._row = self._hall + 1, 0
+        """Past the end of a hall, and past rows that are kept."""
+        while self.hall:
+            if self._row >= self.hall.rows:
+                self._hall, self._row = self._hall + 1, 0
+            elif self._here() in self._kept_rows:
+                self._row += 1
+            else:
+                return
+
+    def _seek(self, count: int) -> None:
+        """Go to the next place where so many positions of a row are free side by side; none where no row is so long."""
+        while self.hall and count <= self.hall.racks_per_row:
+            row = self._here()
+            taken = [p for h, r, p in self._kept if (h, r) == row]
+            for start in range(self._position, self.hall.racks_per_row - count + 1):
+                if not any(start <= p < start + count for p in taken):
+                    self._position = start
+                    return
+            self._next_row()
+        self.new_row()
 
     def take(self, count: int) -> list[Spot] | None:
         """Spots side by side for a group, in one row where a row can hold it; None where the floor is full."""
         self._wrap()
-        if self._hall < len(self._halls):
-            width = self._halls[self._hall].racks_per_row
-            if self._position and self._position + count > width:
-                self.new_row()
+        self._seek(count)
         out: list[Spot] = []
-        for _ in range(count):
-            self._wrap()
-            if self._hall >= len(self._halls):
+        while len(out) < count:
+            if self.hall is None:
                 return None
-            rows = self._halls[self._hall].rows
-            out.append(
-                (self._numbers[self._hall], rows - 1 - self._row if self._hall % 2 else self._row, self._position)
-            )
+            spot = (*self._here(), self._position)
+            if spot not in self._kept:
+                out.append(spot)
             self._position += 1
-            if self._position >= self._halls[self._hall].racks_per_row:
-                self.new_row()
+            if self._position >= self.hall.racks_per_row:
+                self._next_row()
         return out
 
 
+def _keep_shared(
+    spec: Spec, layout: Layout, cursor: _Cursor, building: str | None, racks: list[RackLayout]
+) -> list[Spot]:
+    """The middle rows of the main hall of a building for shared racks; none where it is begun or has too few rows.
+
+    The first hall is the main one unless the site file names another. Where the pods of the declared growth leave
+    rows of it free, the middle is that of the rows they fill, each pod counted in units like the first.
+    """
+    mine = [i for i, h in enumerate(spec.halls) if h.building == building]
+    main = next((i for i in mine if spec.halls[i].mda), mine[0]) if mine else None
+    if main is None or cursor.begun:
+        return []
+    hall, scope = spec.halls[main], racks[0].scope
+    need = -(-len(racks) // hall.racks_per_row)
+    room = hall.rows - need
+    if main == mine[0]:
+        served = (u for u in layout.units if layout.training[u.pod.fabric].facts.prefix + SHARED == scope)
+        unit = next(served, layout.units[0])
+        units = -(-layout.pod_leaves[unit.pod.name] // unit.leaves)
+        spines = sum(1 for r in layout.racks if r.unit is None and r.pod == unit.pod.name)
+        pod = rows_needed((*(1,) * spines, *(unit.positions,) * units), hall.racks_per_row)
+        room = min(room, pod * layout.pods_declared.get(scope, 1))
+    if room < 0:
+        return []
+    start = room // 2
+    cursor.keep_rows(main, start, need)
+    return [(main, start + i // hall.racks_per_row, i % hall.racks_per_row) for i in range(len(racks))]
+
+
+def _keep_spines(layout: Layout, cursor: _Cursor, unit: UnitLayout, spines: int) -> list[Spot]:
+    """The spots of the spine racks of a pod that begins with this unit, among the units that it was declared for."""
+    hall, rows = cursor.hall, cursor.rows_left()
+    units = max(1, -(-layout.pod_leaves[unit.pod.name] // unit.leaves))
+    if hall is None:
+        return []
+    spots = spines_amid(units, unit.positions, spines, hall, len(rows))
+    return cursor.keep([(rows[row], position) for row, position in spots]) if spots[-1][0] < len(rows) else []
+
+
 def _groups(layout: Layout) -> list[list[RackLayout]]:
-    out: list[list[RackLayout]] = []
-    for rack in layout.racks:
-        if out and out[-1][0].group == rack.group:
-            out[-1].append(rack)
-        else:
-            out.append([rack])
-    return out
+    """Racks in order -> those that stand together: a unit, the spine racks of a pod, shared racks of one scope."""
+    return [list(g) for _, g in groupby(layout.racks, key=lambda r: (r.scope, r.unit.name if r.unit else ""))]
+
+
+def _take(cursor: _Cursor, group: list[RackLayout]) -> list[Spot] | None:
+    """The next spots for a group: a unit side by side, with the room of a whole one; else one rack after the other."""
+    if unit := group[0].unit:
+        return cursor.take(unit.positions)
+    each = [cursor.take(1) for _ in group]
+    return [spots[0] for spots in each if spots] if all(each) else None
 
 
 def _buildings(layout: Layout) -> dict[str, str | None]:
@@ -146,16 +311,22 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     """Every rack on its default spot; InfeasibleError where the halls are too small."""
     cursors = {building: _Cursor(spec, building) for building in dict.fromkeys(h.building for h in spec.halls)}
     spots: dict[str, Spot] = {}
+    begins = {u.pod.name: u for u in reversed(layout.units)}
     pod: str | None = None
     buildings = _buildings(layout)
     for group in _groups(layout):
-        building = buildings[group[0].name]
+        head, building = group[0], buildings[group[0].name]
         cursor = cursors[building]
-        if group[0].pod != pod:
-            pod = group[0].pod
-            cursor.new_row()
-        taken = cursor.take(_reserved(group))
-        if taken is None:
+        kept: list[Spot] = []
+        if head.pod is None:
+            kept = _keep_shared(spec, layout, cursor, building, group)
+        if head.pod != pod:
+            pod = head.pod
+            cursor.new_pod()
+            if head.pod is not None and head.unit is None:  # one that goes on after shared racks has its spines
+                kept = _keep_spines(layout, cursor, begins[head.pod], len(group))
+        taken = kept or _take(cursor, group)
+        if not taken:
             left, where = len(layout.racks) - len(spots), f" of building {building}" if building else ""
             raise InfeasibleError(
                 Problem(
@@ -164,15 +335,8 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
                     hint="give halls: more rows or more racks_per_row; a row should hold whole units",
                 )
             )
-        for rack, spot in zip(group, taken, strict=False):
-            spots[rack.name] = spot
+        spots |= {rack.name: spot for rack, spot in zip(group, taken, strict=False)}
     return spots
-
-
-def _reserved(group: list[RackLayout]) -> int:
-    """Positions a group takes: a partial unit keeps the room of a whole one."""
-    unit = group[0].unit
-    return unit.positions if unit else len(group)
 
 
 def _move(spec: Spec, spots: dict[str, Spot]) -> None:
@@ -213,6 +377,19 @@ def _move(spec: Spec, spots: dict[str, Spot]) -> None:
         spots[said.rack] = spot
     if problems:
         raise InfeasibleError(problems)
+
+
+def _across(halls: list[tuple[Hall, int, int]]) -> pl.DataFrame:
+    """Halls -> their trays across the rows, each in the middle of its share of the row."""
+    rows = []
+    for number, (hall, x, y) in enumerate(halls):
+        pitch, n = _mm(hall.rack_pitch_m), hall.trays.across
+        width, end = hall.racks_per_row * pitch, y + _mm((hall.rows - 1) * hall.row_pitch_m)
+        rows += [
+            (f"{hall.name}-x{i + 1:02}", number, x - pitch // 2 + width * (2 * i + 1) // (2 * n), y, end)
+            for i in range(n)
+        ]
+    return pl.DataFrame(rows, schema=["turn", "turn_hall", "turn_mm", "from_mm", "to_mm"], orient="row")
 
 
 def place(spec: Spec, layout: Layout) -> Floor:
@@ -259,7 +436,10 @@ def place(spec: Spec, layout: Layout) -> Floor:
                         "racks_per_row": h.racks_per_row,
                         "x_mm": x,
                         "y_mm": y,
+                        "row_pitch_mm": _mm(h.row_pitch_m),
                         "tray_height_mm": _mm(h.tray_height_m),
+                        "tray_mm2": round(h.trays.width_m * h.trays.depth_m * h.trays.levels * 1_000_000),
+                        "tray_fill_pct": round(h.trays.fill * 100),
                         "rack_w": None if h.rack_kw is None else round(h.rack_kw * 1000),
                         "rack_kg": h.rack_kg,
                     }
@@ -270,4 +450,5 @@ def place(spec: Spec, layout: Layout) -> Floor:
         ),
         rows=Rows.validate(pl.DataFrame(rows), cast=True),
         racks=pl.DataFrame(records, schema=names, orient="row"),
+        across=_across(halls),
     )

@@ -55,12 +55,14 @@ def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
     cooling = tables["cooling_edges"].join(home, on="device", maintain_order="left")
     parts.append(("cooling_edges", digest_by(cooling, "slice", tables["cooling_edges"].columns)))
     logical = ["fabric", "tier", "a_device", "a_port", "b_device", "b_port", "rate_gbps"]
-    links = tables["links"].select(*logical, "slice")
+    labels = ["a_label", "b_label"]
+    links = tables["links"].select(*logical, *labels, "slice")
     above = tables["links"].join(
         home.rename({"device": "b_device", "slice": "b_slice"}), on="b_device", maintain_order="left"
     )
     above = above.filter(pl.col("b_slice") != pl.col("slice")).select(*logical, slice="b_slice")
-    parts.append(("links", digest_by(pl.concat([links, above]), "slice", logical)))
+    parts.append(("links", digest_by(links, "slice", [*logical, *labels])))
+    parts.append(("links from below", digest_by(above, "slice", logical)))
     texts: dict[str, list[str]] = {}
     for name, frame in parts:
         for slice_, text in frame.iter_rows():
@@ -111,7 +113,19 @@ def slices(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
 def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
     """Digest of the whole plan: every slice, and the tables that no slice holds."""
     texts = [site]
-    for name in ("halls", "rows", "power_nodes", "power_edges", "cooling_nodes", "fabrics", "cages", "slices"):
+    loose = [
+        "halls",
+        "rows",
+        "bundles",
+        "trays",
+        "power_nodes",
+        "power_edges",
+        "cooling_nodes",
+        "fabrics",
+        "cages",
+        "bom",
+    ]
+    for name in (*loose, "slices"):
         frame = tables[name]
         lines = frame.select(row_text(frame).alias("text")).sort("text")["text"]
         texts.append(name + ROW + ROW.join(lines))

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Halls(dy.Schema):
-    """A data hall and its grid of rack positions; `rack_w` and `rack_kg` are what a position is built for."""
+    """A data hall and its grid of rack positions; `rack_w` and `rack_kg` are what a position is built for, `tray_mm2`
+    is the cross-section of its trays, all levels together, `tray_fill_pct` how much of it cables may take.
+    """
 
     hall = dy.String(primary_key=True)
     building = dy.String(nullable=True)
@@ -26,9 +28,12 @@ class Halls(dy.Schema):
     racks_per_row = dy.UInt16()
     x_mm = dy.Int64()
     y_mm = dy.Int64()
+    row_pitch_mm = dy.Int64()
     tray_height_mm = dy.Int64()
     rack_w = dy.Int64(nullable=True)
     rack_kg = dy.Int64(nullable=True)
+    tray_mm2 = dy.Int64()
+    tray_fill_pct = dy.UInt8()
 
 
 class Rows(dy.Schema):
@@ -120,6 +125,7 @@ class Links(dy.Schema):
     """A logical link. `a` is the lower end: node below leaf, leaf below spine, spine below core.
 
     `fabric` is `rdma`, `rdma-NAME` of an island, `frontend` or `oob`; links of training fabrics have a `plane`.
+    Labels are those of its ends of the cable; the head of a splitter has one for all of its links.
     """
 
     link = dy.String(primary_key=True)
@@ -133,24 +139,66 @@ class Links(dy.Schema):
     b_port = dy.String()
     rate_gbps = dy.UInt32()
     cable = dy.String()
+    a_label = dy.String()
+    b_label = dy.String()
     slice = dy.String()
 
 
 class Cables(dy.Schema):
-    """A physical cable; a splitter that carries two links is one cable. Length is what is bought."""
+    """A physical cable; a splitter that carries two links is one cable. Length is what is bought.
+
+    `product` is the copper cable or the cordage in the catalogue, `part` what to order; `a_part` and `b_part` are the
+    modules at its ends, where they are no part of it. With `breakout` it is plugged into a breakout module wherever
+    the connector of the module carries several links, because these run to several racks.
+    """
 
     cable = dy.String(primary_key=True)
     fabric = dy.String()
     links = dy.UInt8()
+    bundle = dy.String()
     route_mm = dy.Int64()
     length_mm = dy.Int64()
-    medium = dy.String()
+    medium = dy.Enum(["DAC", "ACC", "TP", "MM", "SM"])
+    product = dy.String()
+    polarity = dy.String(nullable=True)
+    breakout = dy.Bool()
     part = dy.String()
     a_part = dy.String(nullable=True)
     b_part = dy.String(nullable=True)
-    a_label = dy.String()
-    b_label = dy.String()
     slice = dy.String()
+
+
+class Bundles(dy.Schema):
+    """Cables of one kind from one rack to one other, pulled together.
+
+    `path` names the trays, `along_mm` and `across_mm` are the ways over rows and across them; inside a rack there is
+    none. `pull` counts the bundles of the aisle (two rows, by the lower end) in the order in which they are pulled.
+    """
+
+    bundle = dy.String(primary_key=True)
+    a_rack = dy.String()
+    b_rack = dy.String()
+    fabric = dy.String()
+    medium = dy.Enum(["DAC", "ACC", "TP", "MM", "SM"])
+    cables = dy.UInt16()
+    length_mm = dy.Int64()
+    path = dy.String(nullable=True)
+    along_mm = dy.Int64()
+    across_mm = dy.Int64()
+    aisle = dy.String()
+    pull = dy.UInt32()
+
+
+class Trays(dy.Schema):
+    """A stretch of cable tray between two changes of its load; x along a row, y across the rows."""
+
+    tray = dy.String(primary_key=True)
+    from_mm = dy.Int64(primary_key=True)
+    to_mm = dy.Int64()
+    hall = dy.String()
+    kind = dy.Enum(["row", "across"])
+    cables = dy.UInt32()
+    area_mm2 = dy.Int64()
 
 
 class Loads(dy.Schema):
@@ -310,6 +358,34 @@ class Slices(dy.Schema):
     digest = dy.String()
 
 
+class Bom(dy.Schema):
+    """A line of the bill of materials: what stands in the design, spares beside it, and what to order in all."""
+
+    kind = dy.Enum(
+        [
+            "rack",
+            "node",
+            "nvswitch",
+            "shelf",
+            "switch",
+            "cdu",
+            "service",
+            "rack_pdu",
+            "power_cord",
+            "optic",
+            "breakout",
+            "cable",
+        ],
+        primary_key=True,
+    )
+    part = dy.String(primary_key=True)
+    length_mm = dy.Int64(nullable=True)
+    quantity = dy.UInt32()
+    spares = dy.UInt32()
+    ordered = dy.UInt32()
+    unit = dy.Enum(["each", "with its rack"])
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The whole design of a site. `digest` is the digest of all slices and of what no slice holds."""
@@ -324,6 +400,8 @@ class Plan:
     ports: dy.DataFrame[Ports]
     links: dy.DataFrame[Links]
     cables: dy.DataFrame[Cables]
+    bundles: dy.DataFrame[Bundles]
+    trays: dy.DataFrame[Trays]
     loads: dy.DataFrame[Loads]
     power_nodes: dy.DataFrame[PowerNodes]
     power_edges: dy.DataFrame[PowerEdges]
@@ -336,6 +414,7 @@ class Plan:
     switches: dy.DataFrame[Switches]
     cages: dy.DataFrame[Cages]
     units: dy.DataFrame[Units]
+    bom: dy.DataFrame[Bom]
     slices: dy.DataFrame[Slices]
 
     def tables(self) -> Iterator[tuple[str, pl.DataFrame]]:

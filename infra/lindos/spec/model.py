@@ -139,6 +139,18 @@ class Building(_Section):
     y_m: Annotated[float, Field(ge=0, le=100_000, description="Metres along y to its corner.")]
 
 
+class Trays(_Section):
+    """The cable trays of a hall: one over each row, and some across the rows, each on so many levels."""
+
+    width_m: Annotated[float, Field(ge=0.05, le=2, description="Inner width of a tray, in metres.")] = 0.6
+    depth_m: Annotated[float, Field(ge=0.02, le=1, description="Height to which a tray is filled, in metres.")] = 0.1
+    levels: Annotated[int, Field(ge=1, le=8, description="Trays above each other.")] = 1
+    across: Annotated[int, Field(ge=1, le=100, description="Trays across the rows, spread evenly over the row.")] = 3
+    fill: Annotated[
+        float, Field(gt=0, le=0.5, description="Share of the cross-section that cables may take; 0.5 is full.")
+    ] = 0.4
+
+
 class Hall(_Section):
     """A data hall and its grid of rack positions. Rows run along x; halls of a building stand side by side along x."""
 
@@ -155,6 +167,10 @@ class Hall(_Section):
     ] = 3.0
     rack_height_u: Annotated[int, Field(ge=10, le=60, description="Height of the racks, in rack units.")] = 48
     gap_m: Annotated[float, Field(ge=0, le=2_000, description="Metres to the next hall.")] = 4.0
+    mda: Annotated[
+        bool, Field(description="The main distribution area is in this hall: cores and shared switches stand amid it.")
+    ] = False
+    trays: Annotated[Trays, Field(description="The cable trays: {width_m: 0.6, depth_m: 0.1, ...}.")] = Trays()
     rack_kw: Annotated[
         float | None, Field(gt=0, le=2_000, description="kW that power and cooling of a position are built for.")
     ] = None
@@ -296,6 +312,31 @@ class OobFabric(_Fabric):
     uplinks: Annotated[int, Field(ge=1, le=4, description="Uplinks of an access switch.")] = 2
 
 
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+class Spares(_Section):
+    """Spares beside what stands in the design, as a share of it, rounded up for every line of the bill of materials.
+
+    Optics: 0.5 to 1 % are dead on arrival, and 0.057 % of links fail in a month (Alibaba HPN, SIGCOMM 2024), which is
+    0.7 % in the year that a new batch may take. Cables: as many, and each length needs one at hand. Switches and rack
+    PDUs: 0.051 % of switches fail in a month. Nodes, racks and CDUs are repaired by their vendor.
+    """
+
+    rack: Annotated[Rate, Field(description="Spare racks.")] = 0.0
+    node: Annotated[Rate, Field(description="Spare nodes.")] = 0.0
+    nvswitch: Annotated[Rate, Field(description="Spare NVSwitch trays.")] = 0.0
+    shelf: Annotated[Rate, Field(description="Spare power shelves.")] = 0.0
+    cdu: Annotated[Rate, Field(description="Spare coolant distribution units.")] = 0.0
+    service: Annotated[Rate, Field(description="Spare service nodes.")] = 0.0
+    switch: Annotated[Rate, Field(description="Spare switches.")] = 0.01
+    rack_pdu: Annotated[Rate, Field(description="Spare rack PDUs.")] = 0.01
+    power_cord: Annotated[Rate, Field(description="Spare power cords.")] = 0.02
+    optic: Annotated[Rate, Field(description="Spare optics, of each kind.")] = 0.02
+    breakout: Annotated[Rate, Field(description="Spare breakout modules.")] = 0.02
+    cable: Annotated[Rate, Field(description="Spare cables, of each kind and length.")] = 0.02
+
+
 class Fabrics(_Section):
     """The networks of the site."""
 
@@ -376,6 +417,7 @@ class Spec(_Section):
     ] = ()
     power: Annotated[Power, Field(description="Sources, feeds and the power train: {sources: [...]}.")]
     fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
+    spares: Annotated[Spares, Field(description="Spares as a share of what is built: {optic: 0.02, ...}.")] = Spares()
     assumptions: Annotated[
         tuple[Assumption, ...],
         LENIENT,
