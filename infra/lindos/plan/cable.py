@@ -41,6 +41,7 @@ class Cabling:
     cables: pl.DataFrame
     bundles: pl.DataFrame
     trays: pl.DataFrame
+    halls: pl.DataFrame
 
 
 def _ends(links: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
@@ -130,6 +131,22 @@ def _area(parts: Parts) -> pl.Expr:
     return pl.col("product").replace_strict(area, default=0, return_dtype=pl.Int64)
 
 
+def _levels(halls: pl.DataFrame, trays: pl.DataFrame) -> pl.DataFrame:
+    """Halls and the load of their trays -> halls with levels: as many as are needed where the site file is silent."""
+    most = trays.group_by("hall").agg(most_mm2=pl.col("area_mm2").max())
+    frame = halls.join(most, on="hall", how="left", maintain_order="left")
+    need = (
+        (pl.col("most_mm2").fill_null(0) * 100 / (pl.col("tray_mm2") * pl.col("tray_fill_pct").cast(pl.Int64)))
+        .ceil()
+        .clip(1)
+    )
+    open_ = pl.col("tray_levels") == 0
+    return frame.with_columns(
+        tray_levels=pl.when(open_).then(need.cast(pl.UInt16)).otherwise("tray_levels"),
+        tray_mm2=pl.when(open_).then(pl.col("tray_mm2") * need.cast(pl.Int64)).otherwise("tray_mm2"),
+    ).drop("most_mm2")
+
+
 def cable(links: pl.DataFrame, devices: pl.DataFrame, floor: Floor, parts: Parts, site: str) -> Cabling:
     """Links, placed devices, the floor and what can be bought -> Cabling.
 
@@ -153,4 +170,5 @@ def cable(links: pl.DataFrame, devices: pl.DataFrame, floor: Floor, parts: Parts
         cables=cables.join(bundles.select(*key, "bundle"), on=key, maintain_order="left"),
         bundles=bundles,
         trays=trays,
+        halls=_levels(floor.halls, trays),
     )

@@ -142,7 +142,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     boxes = models(parts.devices, wiring.ports)
     told = fabrics(spec, catalogue, boxes)
     made: dict[str, pl.DataFrame] = {
-        "halls": floor.halls,
+        "halls": cabling.halls,
         "rows": floor.rows,
         "racks": _racks(layout, floor.racks),
         "devices": parts.devices,

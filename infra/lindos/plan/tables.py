@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class Halls(dy.Schema):
     """A data hall and its grid of rack positions; `rack_w` and `rack_kg` are what a position is built for, `tray_mm2`
-    is the cross-section of its trays, all levels together, `tray_fill_pct` how much of it cables may take.
+    is the cross-section of its trays, all `tray_levels` together, `tray_fill_pct` how much of it cables may take.
     """
 
     hall = dy.String(primary_key=True)
@@ -32,6 +32,7 @@ class Halls(dy.Schema):
     tray_height_mm = dy.Int64()
     rack_w = dy.Int64(nullable=True)
     rack_kg = dy.Int64(nullable=True)
+    tray_levels = dy.UInt16()
     tray_mm2 = dy.Int64()
     tray_fill_pct = dy.UInt8()
 

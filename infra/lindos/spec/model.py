@@ -144,7 +144,9 @@ class Trays(_Section):
 
     width_m: Annotated[float, Field(ge=0.05, le=2, description="Inner width of a tray, in metres.")] = 0.6
     depth_m: Annotated[float, Field(ge=0.02, le=1, description="Height to which a tray is filled, in metres.")] = 0.1
-    levels: Annotated[int, Field(ge=1, le=8, description="Trays above each other.")] = 1
+    levels: Annotated[
+        int | None, Field(ge=1, le=8, description="Trays above each other; without it, as many as the cables need.")
+    ] = None
     across: Annotated[int, Field(ge=1, le=100, description="Trays across the rows, spread evenly over the row.")] = 3
     fill: Annotated[
         float, Field(gt=0, le=0.5, description="Share of the cross-section that cables may take; 0.5 is full.")
