@@ -306,7 +306,8 @@ STANDS = {
         "a_label",
         "b_label",
     ],
-    "cables": ["cable", "fabric", "bundle", "route_mm", "length_mm", "medium", "part", "a_part", "b_part"],
+    # Not the bundle: that is how a crew pulls cables on one day, and what was pulled is not pulled again.
+    "cables": ["cable", "fabric", "route_mm", "length_mm", "medium", "part", "a_part", "b_part"],
     "addresses": ["device", "port", "purpose", "address", "prefix_len", "gateway"],
     "asns": ["device", "asn"],
     "power_connections": ["device", "psu", "pdu", "feed"],
