@@ -164,8 +164,8 @@ def _bring_up(node: Node) -> None:
         *(IMAGE, "/sbin/init"),
     )
     node.sh(MASK)
-    node.sh("install -d -m 700 /root/.ssh")
-    run("podman", "cp", str(folder / "key.pub"), f"{node.name}:/root/.ssh/authorized_keys")
+    run("podman", "cp", str(folder / "key.pub"), f"{node.name}:/etc/ssh/key.pub")
+    node.sh("install -D -m 600 /etc/ssh/key.pub ~root/.ssh/authorized_keys")
     _until_up(node)
     host_key = node.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").strip()
     (folder / "known_hosts").write_text(f"{ADDRESS} {host_key}\n")

@@ -116,14 +116,14 @@ def test_jumbo_frames_cross_the_leaf(lab: Lab, node: str) -> None:
 
 
 def test_the_driver_switches_a_node_off_and_on(lab: Lab, node: str) -> None:
-    lab.ssh(node, "echo kept >/root/disk")
+    lab.ssh(node, "echo kept >disk")
     before = lab.ssh(node, "cat /proc/sys/kernel/random/boot_id")
 
     lab.power(node, Power.OFF)
     assert "n01" not in lab.running()
     lab.power(node, Power.ON)
 
-    assert lab.ssh_soon(node, "cat /root/disk") == "kept"
+    assert lab.ssh_soon(node, "cat disk") == "kept"
     after = lab.ssh(node, "cat /proc/sys/kernel/random/boot_id")
     assert uuid.UUID(after) != uuid.UUID(before)
 

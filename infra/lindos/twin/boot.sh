@@ -97,8 +97,8 @@ if [ ! -e /var/lib/lindos-installed ]; then
     printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$(cat /etc/hostname)" >/etc/hosts
     install -m 600 "$chassis/ssh/host_key" /etc/ssh/ssh_host_ed25519_key
     install -m 644 "$chassis/ssh/host_key.pub" /etc/ssh/ssh_host_ed25519_key.pub
-    install -d -m 700 /root/.ssh
-    install -m 600 "$chassis/ssh/authorized_keys" /root/.ssh/authorized_keys
+    install -d -m 700 ~root/.ssh
+    install -m 600 "$chassis/ssh/authorized_keys" ~root/.ssh/authorized_keys
     cp -rT "$chassis/startup" /
     chown -R frr:frr /etc/frr
     while read -r unit; do
