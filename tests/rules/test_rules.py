@@ -2,7 +2,7 @@
 
 A case is data: tests/rules/<CODE>.yaml lists changes to the tables of a real plan and the findings they must bring.
 
-    change:  table, where (SQL), and set (column: SQL), drop, or add (a copy with columns set)
+    change:  table, where (SQL), and set (column: SQL), drop, copies (as many of each), or add (a copy with columns set)
     plan:    lab (the default), tall or trays;  site: values of the site file that differ;  site_file: false where it is absent
     finds:   exactly what the rule says then
 """
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles")}
+SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {
+    n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles", "subnets")
+}
 SITES["demo"] = ROOT / "tests/emit/dialects/site.yaml"
 BY_CODE = {rule.code: rule for rule in RULES}
 
@@ -82,6 +84,7 @@ def changed(
     set: dict[str, str | int] | None = None,  # noqa: A002  # a key of the data
     add: dict[str, str | int] | None = None,
     drop: bool = False,
+    copies: int = 1,
 ) -> Plan:
     """A plan -> the same with the rows of one table changed; a `where` that meets no row is a mistake in the case."""
     frame = pl.DataFrame(getattr(plan, table))
@@ -89,6 +92,7 @@ def changed(
     assert len(frame.filter(hit)), f"{table}: nothing is {where}"
     if drop:
         frame = frame.filter(~hit)
+    frame = pl.concat([frame, *[frame.filter(hit)] * (copies - 1)])
     for column, value in (set or {}).items():
         frame = frame.with_columns(
             pl.when(hit).then(pl.sql_expr(str(value)).cast(frame.schema[column])).otherwise(column).alias(column)

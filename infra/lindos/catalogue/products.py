@@ -37,6 +37,7 @@ Units = Annotated[int, Field(ge=1, le=60)]
 Gbps = Annotated[int, Field(ge=1, le=3200)]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Rate = Annotated[str, Field(pattern=r"^[1-8]x[0-9]{1,4}G$")]
+LinkLayer = Literal["ethernet", "infiniband"]
 PortSpeeds = dict[Gbps, Annotated[int, Field(ge=1, le=100_000)]]
 Bytes = Annotated[int, Field(gt=0, le=10**12)]
 Headroom = dict[Gbps, dict[Annotated[int, Field(ge=0, le=10_000)], Bytes]]
@@ -79,7 +80,8 @@ class Nics(_Facts):
     """Network ports of one purpose; `cage` is the form of the socket on the host side, `model` the card.
 
     `cages` is given where a socket carries several ports, `cards` where a card does. `out_of_order` says whether the
-    card takes packets of a message in any order, as a fabric with adaptive routing delivers them.
+    card takes packets of a message in any order, as a fabric with adaptive routing delivers them, `link_layers` what
+    its ports can speak.
     """
 
     count: Annotated[int, Field(ge=0, le=256)]
@@ -89,6 +91,7 @@ class Nics(_Facts):
     cards: Count | None = None
     model: Name | None = None
     out_of_order: bool | None = None
+    link_layers: Annotated[tuple[LinkLayer, ...], LENIENT, Field(min_length=1)] | None = None
 
 
 class PcieSlots(_Facts):
@@ -253,6 +256,10 @@ class Shelf(_Facts):
 class Switch(_Facts):
     """A switch. `max_logical` maps a port speed in Gb/s to the number of ports at that speed.
 
+    `link_layer` is what its ports speak, Ethernet where nothing is said. An InfiniBand switch calls a port by `port`:
+    `IB1/{cage}/{part}`, both from 1; each of its `asics` is a switch of the subnet; one that is `managed` can run a
+    subnet manager for up to `subnet_nodes` nodes.
+
     `breakouts` are the ways to split a cage, `no_breakouts` those that its ASIC cannot do.
     `headroom` maps the speed of a port and the metres of its cable to the bytes that one lossless priority needs.
     `sonic_hwsku` maps the speed of its ports to the hardware SKU, one of `sonic_hwskus`.
@@ -260,8 +267,12 @@ class Switch(_Facts):
 
     vendor: Name | None = None
     u_height: Units | None = None
+    link_layer: LinkLayer | None = None
     asic: Name | None = None
+    asics: Annotated[int, Field(ge=1, le=64)] | None = None
     cages: Cages | None = None
+    system: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)] | None = None
+    port: Annotated[str, Field(pattern=r"^[A-Za-z0-9/]*\{cage\}[A-Za-z0-9/]*\{part\}$", max_length=40)] | None = None
     extra_ports: Annotated[tuple[ExtraPorts, ...], LENIENT] | None = None
     rj45: Rj45 | None = None
     max_logical: PortSpeeds | None = None
@@ -277,6 +288,7 @@ class Switch(_Facts):
     weight_kg: Kilograms | None = None
     cooling: Literal["air", "liquid"] | None = None
     managed: bool | None = None
+    subnet_nodes: Count | None = None
     sonic_platform: Name | None = None
     sonic_hwskus: Annotated[tuple[Name, ...], LENIENT] | None = None
     sonic_hwsku: dict[Gbps, Name] | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from lindos.check import addresses, cables, cooling, fabric, floor, pathways, power, roce, slices
+from lindos.check import addresses, cables, cooling, fabric, floor, infiniband, pathways, power, roce, slices
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
 
@@ -34,6 +34,11 @@ RULES: tuple[Rule, ...] = (
     Rule("ROCE-001", roce.switches_take_what_hosts_send),
     Rule("ROCE-002", roce.data_and_notifications_have_a_class_each),
     Rule("ROCE-003", roce.headroom_fits_the_buffer),
+    Rule("IB-001", infiniband.both_ends_of_a_link_speak_one_link_layer),
+    Rule("IB-002", infiniband.a_subnet_has_a_manager_and_one_that_stands_by),
+    Rule("IB-003", infiniband.a_subnet_has_a_lid_for_every_port),
+    Rule("IB-004", infiniband.infiniband_has_no_address_and_no_autonomous_system),
+    Rule("IB-005", infiniband.a_partition_has_a_key_of_its_own),
     Rule("CABLE-101", cables.the_ports_of_a_cage_share_one_module),
     Rule("CABLE-102", cables.the_optics_of_a_cable_speak_with_each_other),
     Rule("CABLE-103", cables.a_cable_is_within_the_reach_of_its_parts),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lindos.catalogue import Switch
 from lindos.check.rule import Broken, broken
 from lindos.check.view import port_name
 from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
@@ -113,7 +114,7 @@ def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
     """
     frame = view.addressed_links
     hint = "one /31 a link, one address an end"
-    bare = frame.filter(pl.col("a_ip").is_null() | pl.col("b_ip").is_null())
+    bare = frame.filter(pl.col("a_ip").is_null() | pl.col("b_ip").is_null(), view.routed)
     far = pl.format("{}:{}", pl.col("b_device").cast(pl.String), pl.col("b_place").cast(pl.String))
     which = pl.when(pl.col("a_ip").is_null()).then(port_name("a_")).otherwise(far)
     yield broken("links without an address at both ends", bare, "link", pl.format("{} has no address", which), hint)
@@ -170,11 +171,18 @@ def a_rail_keeps_to_its_own_prefix(view: View) -> Iterator[Broken]:
     )
 
 
+def _without_management(view: View) -> list[str]:
+    """Switches of InfiniBand that have no port for management: their subnet manager tells them all, in band."""
+    mine = view.plan.devices.filter(~view.routed, pl.col("kind") == "switch")["product"].unique().sort()
+    known = [p for p in mine if view.catalogue.kind(p) == "switch"]
+    return [p for p in known if view.catalogue.get(Switch, p).mgmt_ports == 0]
+
+
 def every_device_is_reached_out_of_band(view: View) -> Iterator[Broken]:
     """Every node has a BMC and a management port on the management network, every other device a management port.
 
     What cannot be reached when its fabric is down cannot be powered, installed or looked at. An access switch of the
-    management network is reached by the gateway that it carries.
+    management network is reached by the gateway that it carries, an externally managed switch of InfiniBand in band.
     Source: the management network of NVIDIA's DGX SuperPOD reference architectures (BMCs, switch management, CDUs).
     What to do: give `bmc_ports` and `host_mgmt_ports` of the product, if it has them.
     """
@@ -187,6 +195,7 @@ def every_device_is_reached_out_of_band(view: View) -> Iterator[Broken]:
             .then(["gateway"])
             .otherwise(["mgmt"]),
         )
+        .filter(~pl.col("product").is_in(_without_management(view)))
         .select("device", "product", "purpose")
         .explode("purpose")
     )
@@ -258,7 +267,7 @@ def no_path_meets_an_autonomous_system_twice(view: View) -> Iterator[Broken]:
     yield broken(
         "ASNs in several tiers", across, "subject", pl.format("stands in {} tiers or fabrics: {}", "n", "who"), hint
     )
-    below = links.filter(pl.col("tier") == "spine_core").select("b_device", "a_asn", "a_home").unique()
+    below = links.filter(pl.col("tier") == "spine_core", view.routed).select("b_device", "a_asn", "a_home").unique()
     met = below.group_by("b_device", "a_asn").agg(pods=pl.col("a_home").sort()).filter(pl.col("pods").list.len() > 1)
     yield broken(
         "cores that join pods of one ASN",

@@ -346,6 +346,7 @@ def every_uplink_is_an_equal_path(view: View) -> Iterator[Broken]:
 
     ECMP takes a path only where a BGP session runs, and treats all alike whatever their speed; so every uplink needs
     an address at both ends and the speed of its fellows, and switches of one tier the same number of uplinks.
+    InfiniBand has no sessions: there its subnet manager balances what is equal in number and speed.
     Source: RFC 7938, section 6 (ECMP over all uplinks of a tier).
     What to do: complete the uplinks of the switch named; sizes follow from radix and oversubscription.
     """
@@ -359,7 +360,7 @@ def every_uplink_is_an_equal_path(view: View) -> Iterator[Broken]:
         low=pl.col("rate_gbps").min(),
         high=pl.col("rate_gbps").max(),
     )
-    narrow = per.filter(pl.col("width") != pl.col("n"))
+    narrow = per.filter(pl.col("width") != pl.col("n"), view.routed)
     yield broken(
         "switches with uplinks that carry no session",
         narrow,

@@ -91,6 +91,12 @@ class View:
         )
 
     @cached_property
+    def routed(self) -> pl.Expr:
+        """Whether the `fabric` of a row is routed: InfiniBand has no addresses, no AS numbers and no sessions."""
+        ours = self.plan.fabrics.filter(pl.col("link_layer") == "infiniband")["fabric"].to_list()
+        return ~pl.col("fabric").is_in(ours)
+
+    @cached_property
     def between_switches(self) -> pl.DataFrame:
         """Links between switches with number, home, ASN, plane of both ends: a_nth, a_home, a_asn, a_on, b_nth, ..."""
         frame = self.links.filter(pl.col("tier") != "node_leaf")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lindos.emit.cabling import bom, pull_lists, trays
 from lindos.emit.dialects import batches, switches
 from lindos.emit.expect import expectations
+from lindos.emit.infiniband import infiniband
 from lindos.emit.inventory import inventory
 from lindos.emit.nodes import host_views
 from lindos.emit.schedules import addresses, cables, devices, power_cords
@@ -28,6 +30,7 @@ def hosts(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
     yield from expectations(views, software)
 
 
+NONE: Mapping[str, str] = MappingProxyType({})
 EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = (
     tables,
     devices,
@@ -43,15 +46,25 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
 """Plan and the versions of software that the site wants -> files; those of the switches are made in batches beside."""
 
 
-def artefacts(plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = ()) -> Iterator[Artefact]:
-    """Plan and the dialects asked for -> every file of the build folder but its manifest, made one after the other."""
+def _rest(plan: Plan, software: Mapping[str, str], guids: Mapping[str, str]) -> Iterator[Artefact]:
+    """Every file that is no switch's."""
     for emitter in EMITTERS:
         yield from emitter(plan, software)
+    yield from infiniband(plan, guids)
+
+
+def artefacts(
+    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = (), guids: Mapping[str, str] = NONE
+) -> Iterator[Artefact]:
+    """Plan, the dialects asked for, and the GUIDs that were observed -> every file of the build folder but its
+    manifest, made one after the other.
+    """
+    yield from _rest(plan, software, guids)
     yield from switches(plan, dialects)
 
 
 def work(
-    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = ()
+    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = (), guids: Mapping[str, str] = NONE
 ) -> tuple[list[SwitchFiles], Iterator[Artefact]]:
     """The same as work to share out: batches that any process can do, and the files that are left for this one."""
-    return list(batches(plan, dialects)), (made for emitter in EMITTERS for made in emitter(plan, software))
+    return list(batches(plan, dialects)), _rest(plan, software, guids)

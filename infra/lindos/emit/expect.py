@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
-    rails = [p.hca for p in host.ports if p.purpose == "rail"]
+    rails = [p.hca for p in host.ports if p.purpose == "rail"] + [p.hca for p in host.hcas]
     frontend = next((p.name for p in host.ports if p.purpose == "frontend"), "mgmt0")
+    # Only who is on InfiniBand has ports of it.
+    infiniband = {"hcas": [p._asdict() for p in host.hcas]} if host.hcas else {}
     return {
         "host": host.device,
         "unit": host.unit,
@@ -24,6 +26,7 @@ def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
         "gpu": {"count": host.gpus, "model": host.gpu},
         "software": dict(software),
         "nics": [p._asdict() for p in host.ports if p.purpose != "bmc"],
+        **infiniband,
         "nccl": {"NCCL_IB_HCA": f"={','.join(str(r) for r in rails)}", "NCCL_SOCKET_IFNAME": f"={frontend}"},
     }
 

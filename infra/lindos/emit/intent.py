@@ -174,14 +174,18 @@ def _segments(plan: Plan) -> pl.DataFrame:
 
 
 def _boxes(plan: Plan) -> pl.DataFrame:
-    """Plan -> a row a switch, in the order of devices."""
+    """Plan -> a row a switch that is told by file, in the order of devices; those of InfiniBand hear of their subnet
+    manager.
+    """
+    told = plan.switches.filter(pl.col("nos").is_not_null()).select("device")
     of = plan.addresses.select("device", "port", "purpose", "address", "prefix_len", "gateway")
     loopback = of.filter(pl.col("purpose") == "loopback").select("device", loopback="address")
     managed = of.filter(pl.col("purpose") == "mgmt").select(
         "device", mgmt="address", mgmt_prefix_len="prefix_len", mgmt_gateway="gateway"
     )
     bridge = of.filter(pl.col("port") == "br-oob").select("device", bridge="address", bridge_prefix_len="prefix_len")
-    frame = plan.devices.filter(pl.col("kind") == "switch").select("device", "slice", "fabric", "role", "product")
+    frame = plan.devices.join(told, on="device", how="semi", maintain_order="left")
+    frame = frame.select("device", "slice", "fabric", "role", "product")
     for part in (
         plan.switches,
         plan.asns,

@@ -31,6 +31,8 @@ ROLE_GROUPS = (
     "node_validation",
 )
 """Group = role = feature: every GPU node is in each of these through gpu_node."""
+ETHERNET_ROLES = ("rdma_nic", "roce_qos")
+"""Roles that set up rails of Ethernet: nodes on InfiniBand are in none of them."""
 
 
 def _port(port: PortView) -> dict[str, Any]:
@@ -60,17 +62,23 @@ def _host_vars(host: HostView) -> dict[str, Any]:
         "bmc_address": host.bmc,
         "rdma_nic_interfaces": ports["rail"],
         "frontend_network_interfaces": ports["frontend"],
-        "nccl_ib_hca": [p["hca"] for p in ports["rail"]],
+        "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
         "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
-    }
+    } | ({"infiniband_hcas": [p._asdict() for p in host.hcas]} if host.hcas else {})
 
 
 def lossless(plan: Plan, name: str = "rdma") -> dict[str, Any]:
-    """Plan and a training fabric -> its lossless class as the roles know it: what its switches are told."""
-    fabric = plan.fabrics.filter(pl.col("priority").is_not_null(), fabric=name)
+    """Plan and a training fabric -> its lossless class as the roles know it: what its switches are told. InfiniBand
+    loses nothing by itself: there it is no traffic class, and whether switches reduce collectives.
+    """
+    fabric = plan.fabrics.filter(fabric=name)
     if fabric.is_empty():
         return {}
     told = fabric.row(0, named=True)
+    if told["link_layer"] == "infiniband":
+        return {"nccl_ib_traffic_class": 0} | ({"nccl_parameters": {"COLLNET_ENABLE": 1}} if told["sharp"] else {})
+    if told["priority"] is None:
+        return {}
     roce = Roce(**{column: told[column] for column in ROCE})
     out: dict[str, Any] = {f"roce_qos_{column}": told[column] for column in ROCE}
     out["nccl_ib_traffic_class"] = roce.traffic_class
@@ -89,6 +97,15 @@ def _of_islands(plan: Plan) -> dict[str, dict[str, Any]]:
     return {unit: other[fabric] for unit, fabric in homes.iter_rows() if other[fabric]}
 
 
+def _routed_units(plan: Plan) -> list[str] | None:
+    """Plan -> the units whose rails are Ethernet; None where those of all are."""
+    ours = plan.fabrics.filter(pl.col("link_layer") == "infiniband").select("fabric")
+    if ours.is_empty():
+        return None
+    leaves = plan.devices.filter(role="leaf").drop_nulls("unit").join(ours, on="fabric", how="semi")
+    return plan.units.filter(~pl.col("unit").is_in(leaves["unit"].unique().implode()))["unit"].to_list()
+
+
 def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
     """inventory/hosts.json: groups by vendor, unit and role; what a host is told by its plan."""
     vendors: dict[str, dict[str, Any]] = {}
@@ -102,7 +119,10 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
     children |= {f"vendor_{v}": {"hosts": hosts} for v, hosts in sorted(vendors.items())}
     told = _of_islands(plan)
     children |= {u: {"hosts": hosts} | ({"vars": told[u]} if u in told else {}) for u, hosts in units.items()}
-    children |= {role: {"children": {"gpu_node": {}}} for role in ROLE_GROUPS}
+    routed = _routed_units(plan)
+    for role in ROLE_GROUPS:
+        some = routed is not None and role in ETHERNET_ROLES
+        children[role] = {"children": {u: {} for u in routed or ()} if some else {"gpu_node": {}}}
     everywhere = {
         "lindos_site": plan.site,
         "lindos_digest": plan.digest,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from lindos.emit.infiniband import hca
 from lindos.plan.address import RAIL_PREFIX_LEN, dotted
 
 if TYPE_CHECKING:
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 FIRST_TABLE = 100
 """Routing table of the first rail port; each has one of its own, in order of rails and their planes."""
+
+
+class HcaView(NamedTuple):
+    """A rail port of InfiniBand: its RDMA device, and where it is plugged in. It has no address."""
+
+    name: str
+    hca: str
+    rail: int
+    rate_gbps: int
+    peer_device: str
+    peer_port: str
 
 
 class PortView(NamedTuple):
@@ -51,6 +63,20 @@ class HostView:
     mgmt: str | None
     bmc: str | None
     ports: tuple[PortView, ...]
+    hcas: tuple[HcaView, ...]
+
+
+def _hcas(plan: Plan) -> dict[str, list[HcaView]]:
+    """Nodes on InfiniBand -> their rail ports in order."""
+    ours = plan.fabrics.filter(pl.col("link_layer") == "infiniband").select("fabric")
+    links = plan.links.filter(pl.col("rail").is_not_null()).join(ours, on="fabric", how="semi", maintain_order="left")
+    planes = pl.col("plane").max().over("a_device").cast(pl.Int64).fill_null(0) + 1
+    frame = links.with_columns(planes=planes).sort("a_device", "rail", "plane", maintain_order=True)
+    frame = frame.select("a_device", "a_port", hca().alias("hca"), "rail", "rate_gbps", "b_device", "b_port")
+    out: dict[str, list[HcaView]] = {}
+    for device, *rest in frame.iter_rows():
+        out.setdefault(device, []).append(HcaView(*rest))
+    return out
 
 
 def _ports(plan: Plan) -> pl.DataFrame:
@@ -97,6 +123,7 @@ def host_views(plan: Plan) -> Iterator[HostView]:
     for row in _ports(plan).iter_rows(named=True):
         ports.setdefault(row["device"], []).append(_port(row))
     gpus = {d: (n, p) for d, n, p in plan.gpus.group_by("device").agg(pl.len(), pl.col("product").first()).iter_rows()}
+    hcas = _hcas(plan)
     digests = dict(plan.slices.select("slice", "digest").iter_rows())
     for row in plan.devices.filter(pl.col("kind") == "node").iter_rows(named=True):
         mine = ports.get(row["device"], [])
@@ -105,5 +132,5 @@ def host_views(plan: Plan) -> Iterator[HostView]:
         yield HostView(
             device=row["device"], vendor=row["vendor"], product=row["product"], unit=row["unit"], slice=row["slice"],
             digest=digests[row["slice"]], gpus=count, gpu=model, mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
-            ports=tuple(mine),
+            ports=tuple(mine), hcas=tuple(hcas.get(row["device"], ())),
         )  # fmt: skip

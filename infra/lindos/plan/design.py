@@ -13,6 +13,7 @@ from lindos.plan.cable import cable
 from lindos.plan.cool import cool
 from lindos.plan.facts import gather
 from lindos.plan.feed import feed, loads
+from lindos.plan.infiniband import partitions, subnet_managers
 from lindos.plan.layout import lay_out
 from lindos.plan.place import place
 from lindos.plan.populate import populate
@@ -35,6 +36,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
     "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
+    "subnet_managers": t.SubnetManagers, "partitions": t.Partitions,
     "switches": t.Switches, "cages": t.Cages, "units": t.Units, "bom": t.Bom,
     "slices": t.Slices,
 }  # fmt: skip
@@ -137,7 +139,9 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     watts = loads(parts.devices, _products(facts), cabling.modules, facts.parts.optics)
     power = feed(spec, parts.devices, floor.racks, watts)
     cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)
-    numbers = switch_numbers(layout, parts)
+    # The ports of InfiniBand have no addresses, and its switches no AS numbers: both are the subnet manager's business.
+    routed = ~pl.col("fabric").is_in(facts.infiniband)
+    numbers = switch_numbers(layout, parts).filter(routed)
     home = parts.devices.select("device", "slice")
     boxes = models(parts.devices, wiring.ports)
     told = fabrics(spec, catalogue, boxes)
@@ -158,9 +162,13 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "power_connections": power.connections,
         "cooling_nodes": cooling_nodes,
         "cooling_edges": cooling_edges,
-        "addresses": address(wiring.links, parts, numbers).drop("slice").join(home, on="device", maintain_order="left"),
+        "addresses": address(wiring.links.filter(routed), parts, numbers)
+        .drop("slice")
+        .join(home, on="device", maintain_order="left"),
         "asns": asns(numbers),
         "fabrics": told,
+        "subnet_managers": subnet_managers(facts, parts.devices),
+        "partitions": partitions(facts),
         "switches": switches(spec, catalogue, parts.devices, boxes, told),
         "cages": cages(catalogue, boxes),
         "units": _units(layout),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
 from lindos.catalogue.load import Needs
-from lindos.catalogue.products import NvSwitch, ServiceNode, Shelf
+from lindos.catalogue.products import Nics, NvSwitch, ServiceNode, Shelf
 from lindos.errors import InfeasibleError, Problem
 from lindos.plan.parts import Parts, parts_of
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from lindos.catalogue import Catalogue
     from lindos.spec.model import Fleet, RdmaFabric, Spec
+
+
+TWIN = "OSFP"
+"""The cage of eight lanes, which two ports of four can share; QSFP112 has four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class FleetFacts:
     rails: int
     nic_gbps: int
     nic_form: str
+    rails_per_cage: int
+    nic_layers: tuple[str, ...] | None
+    """What the rail NICs speak; None where nobody published it"""
     frontend_ports: int
     frontend_gbps: int
     frontend_form: str
@@ -97,7 +104,11 @@ class FleetFacts:
 
 @dataclass(frozen=True, slots=True)
 class SwitchFacts:
-    """A switch at one port speed: `radix` logical ports, `groups` of them in a cage, numbered after `rj45` ports."""
+    """A switch at one port speed: `radix` logical ports, `groups` of them in a cage, numbered after `rj45` ports.
+
+    `port` is how it calls a port; None where as SONiC does. Of a subnet it is as many switches as it has `asics`;
+    where it `manages`, it can run the subnet manager.
+    """
 
     device: DeviceFacts
     gbps: int
@@ -108,6 +119,10 @@ class SwitchFacts:
     mgmt_ports: int
     speeds: dict[int, int]
     """Ports by speed in Gb/s"""
+    infiniband: bool
+    port: str | None
+    asics: int
+    manages: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,19 @@ class TrainingFacts:
     said: RdmaFabric
     switch: SwitchFacts
 
+    @property
+    def infiniband(self) -> bool:
+        return self.switch.infiniband
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of a switch by speed in Gb/s, and whether they are InfiniBand."""
+
+    speeds: dict[int, int]
+    infiniband: bool
+    asics: int
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -129,13 +157,25 @@ class Facts:
     oob_aggregation: SwitchFacts | None
     control: DeviceFacts | None
     parts: Parts
-    switches: Callable[[], dict[str, dict[int, int]]]
+    switches: Callable[[], dict[str, Ports]]
     """Every switch that is known by name, with its ports by speed: what could be taken instead"""
+
+    @property
+    def infiniband(self) -> list[str]:
+        """The training fabrics of InfiniBand, by name."""
+        return [t.name for t in self.training if t.infiniband]
 
 
 def _socket(cage: str | None, *, finned: bool) -> str | None:
     """Cage of a product -> form of module it takes: OSFP cages of air-cooled switches take finned tops only."""
     return f"{cage}-{'finned' if finned else 'flattop'}" if cage == "OSFP" else cage
+
+
+def _ports_of_a_cage(nics: Nics | None) -> int:
+    """NICs -> how many ports leave by one of their sockets: several only where it has the lanes for them."""
+    if nics is None or not nics.cages or nics.cage != TWIN:
+        return 1
+    return max(1, nics.count // nics.cages)
 
 
 def _device(
@@ -233,6 +273,8 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int, fabric
         rails=needs(ew.count if ew else None, "node", name, "nics_ew.count"),
         nic_gbps=needs(ew.gbps if ew else None, "node", name, "nics_ew.gbps"),
         nic_form=needs(_socket(ew.cage, finned=False) if ew else None, "node", name, "nics_ew.cage"),
+        rails_per_cage=_ports_of_a_cage(ew),
+        nic_layers=ew.link_layers if ew else None,
         frontend_ports=needs(ns.count if ns else None, "node", name, "nics_ns.count"),
         frontend_gbps=needs(ns.gbps if ns else None, "node", name, "nics_ns.gbps"),
         frontend_form=needs(_socket(ns.cage, finned=False) if ns else None, "node", name, "nics_ns.cage"),
@@ -291,7 +333,36 @@ def _switch(needs: Needs, catalogue: Catalogue, name: str, gbps: int, planes: in
         rj45=switch.rj45.count if switch.rj45 else 0,
         mgmt_ports=switch.mgmt_ports if switch.mgmt_ports is not None else 1,
         speeds=speeds,
+        infiniband=switch.link_layer == "infiniband",
+        port=switch.port,
+        asics=switch.asics or 1,
+        manages=switch.managed is not False and switch.subnet_nodes != 0,
     )
+
+
+def _ports(catalogue: Catalogue, name: str) -> Ports:
+    switch = catalogue.get(Switch, name)
+    return Ports(_speeds(switch), switch.link_layer == "infiniband", switch.asics or 1)
+
+
+def _layers(spec: Spec, needs: Needs, said: Fleet, fact: FleetFacts, training: TrainingFacts) -> list[Problem]:
+    """A fleet and its training fabric -> what is wrong where the NICs cannot speak what the switch does."""
+    if training.infiniband:
+        needs(fact.nic_layers, "node", said.node, "nics_ew.link_layers")
+    layer = "infiniband" if training.infiniband else "ethernet"
+    if fact.nic_layers is None or layer in fact.nic_layers:
+        return []
+    words = {"infiniband": "InfiniBand", "ethernet": "Ethernet"}
+    switch, speak = training.switch.device.product, " and ".join(words[x] for x in fact.nic_layers)
+    return [
+        Problem(
+            f"fleet '{said.name}': the rail NICs of {said.node} speak {speak}, and "
+            f"{switch} of fabric {training.name} speaks {words[layer]}",
+            hint=f"a node whose NICs speak {words[layer]}, another switch, or for other NICs `nics_ew: {{link_layers: "
+            f"[{layer}]}}` of {said.node} under `assumptions:`",
+            place=spec.places.of(said.node),
+        )
+    ]
 
 
 def _unused(spec: Spec, fleets: tuple[FleetFacts, ...]) -> list[Problem]:
@@ -311,9 +382,9 @@ def _unused(spec: Spec, fleets: tuple[FleetFacts, ...]) -> list[Problem]:
     return problems
 
 
-def _agree(spec: Spec, fleets: tuple[FleetFacts, ...]) -> None:
-    """What the site file says of a fleet against the product: rails, speeds, whole nodes."""
-    problems = _unused(spec, fleets)
+def _agree(spec: Spec, fleets: tuple[FleetFacts, ...], layers: list[Problem]) -> None:
+    """What the site file says of a fleet against the product: link layers, rails, speeds, whole nodes."""
+    problems = _unused(spec, fleets) + layers
     fabrics = spec.fabrics
     training = [("rdma", fabrics.rdma.port_gbps), *((f"islands: {i.name}", i.port_gbps) for i in fabrics.islands)]
     for said, fact in zip(spec.compute.fleets, fleets, strict=True):
@@ -385,8 +456,13 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
         if services
         else None,
         parts=parts_of(catalogue),
-        switches=lambda: {n: _speeds(catalogue.get(Switch, n)) for n in catalogue.names("switch")},
+        switches=lambda: {n: _ports(catalogue, n) for n in catalogue.names("switch")},
     )
+    layers = [
+        problem
+        for said, fact in zip(spec.compute.fleets, fleets, strict=True)
+        for problem in _layers(spec, needs, said, fact, facts.training[fact.fabric])
+    ]
     needs.settle()
-    _agree(spec, fleets)
+    _agree(spec, fleets, layers)
     return facts

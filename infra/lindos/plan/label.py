@@ -12,7 +12,7 @@ import polars as pl
 
 LONGEST = 30
 """Characters of a line that a flag label of 50 mm holds in 6 point."""
-PRINTABLE = re.compile(r"[A-Za-z0-9.:+-]+ / [A-Za-z0-9.:+-]+")
+PRINTABLE = re.compile(r"[A-Za-z0-9.:+/-]+ / [A-Za-z0-9.:+/-]+")
 """What every label printer has, and nothing that a shell, a spreadsheet or a bar code trips over."""
 HALL = 6
 """Longest name of a hall that is written out; longer ones are cut and numbered."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from lindos.plan.parts import CordageFacts, OpticFacts, Parts
 
-KIND = ["a_form", "a_groups", "b_form", "b_groups", "rate_gbps"]
-"""What tells one kind of link from another: the cage at each end, links of a cage, speed."""
+KIND = ["a_form", "a_groups", "b_form", "b_groups", "rate_gbps", "infiniband"]
+"""What tells one kind of link from another: the cage at each end, links of a cage, speed, link layer."""
 SOCKET = "RJ45"
 COST = {"DAC": 0, "ACC": 1, "TP": 2, "MM": 3, "SM": 4}
 """Order in which media are tried: what costs and draws least comes first."""
@@ -137,10 +137,12 @@ def _by_jumper(
     return out
 
 
-def _by_copper(parts: Parts, kind: int, a: Cage, b: Cage) -> list[Way]:
+def _by_copper(parts: Parts, kind: int, a: Cage, b: Cage, *, infiniband: bool) -> list[Way]:
     """The ways by copper with fixed ends, either of which may be the head."""
     out = []
     for copper in parts.coppers:
+        if copper.infiniband_only and not infiniband:
+            continue
         technology = Technology(copper.type, "", copper.product, copper.lengths_mm)
         leg = copper.links // copper.tails
         for head, tail, shares in ((b, a, (leg, copper.links)), (a, b, (copper.links, leg))):
@@ -151,9 +153,9 @@ def _by_copper(parts: Parts, kind: int, a: Cage, b: Cage) -> list[Way]:
     return out
 
 
-def _ways(parts: Parts, families: Families, kind: int, a: Cage, b: Cage) -> list[Way]:
+def _ways(parts: Parts, families: Families, kind: int, a: Cage, b: Cage, *, infiniband: bool) -> list[Way]:
     """Every technology that joins two cages."""
-    out = _by_copper(parts, kind, a, b)
+    out = _by_copper(parts, kind, a, b, infiniband=infiniband)
     if (a[0], b[0]) == (SOCKET, SOCKET) and (cord := parts.cordage.get("TP")):
         out += _by_jumper(kind, cord, cord.max_mm)
     for (cage, medium, standard), mine in families.items():
@@ -168,8 +170,9 @@ def _kinds(links: pl.DataFrame, parts: Parts, families: Families) -> tuple[pl.Da
     kinds = links.select(KIND).unique(maintain_order=True).with_row_index("kind")
     ways: list[Way] = []
     problems = []
-    for kind, a_form, a_groups, b_form, b_groups, gbps in kinds.iter_rows():
-        mine = _ways(parts, families, kind, (a_form, a_groups, gbps), (b_form, b_groups, gbps))
+    for kind, a_form, a_groups, b_form, b_groups, gbps, infiniband in kinds.iter_rows():
+        a, b = (a_form, a_groups, gbps), (b_form, b_groups, gbps)
+        mine = _ways(parts, families, kind, a, b, infiniband=infiniband)
         ways += sorted(mine, key=Way.order)
         if not mine:
             problems.append(

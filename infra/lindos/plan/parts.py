@@ -42,6 +42,7 @@ class CopperFacts:
     max_mm: int
     flat_head_max_mm: int
     lengths_mm: tuple[int, ...]
+    infiniband_only: bool = False
 
     def fits(self, head: str, head_groups: int, tail: str, tail_groups: int, gbps: int) -> bool:
         """Whether it joins these two cages."""
@@ -118,11 +119,10 @@ def _optics(catalogue: Catalogue) -> tuple[OpticFacts, ...]:
 
 
 def _coppers(catalogue: Catalogue) -> tuple[CopperFacts, ...]:
-    """Cables for one protocol only are left out: the fabrics here are Ethernet."""
     out = []
     for name in catalogue.names("copper"):
         c = catalogue.get(Copper, name)
-        if c.type and c.a_form and c.b_form and c.a_rate and c.b_count and c.max_m and c.lengths_m and not c.fabric:
+        if c.type and c.a_form and c.b_form and c.a_rate and c.b_count and c.max_m and c.lengths_m:
             links, gbps = _rate(c.a_rate)
             out.append(
                 CopperFacts(
@@ -136,6 +136,7 @@ def _coppers(catalogue: Catalogue) -> tuple[CopperFacts, ...]:
                     max_mm=_mm(c.max_m),
                     flat_head_max_mm=_mm(c.flat_head_max_m or c.max_m),
                     lengths_mm=tuple(sorted(map(_mm, c.lengths_m))),
+                    infiniband_only=c.fabric == "IB_only",
                 )
             )
     return tuple(out)

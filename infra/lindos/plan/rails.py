@@ -38,6 +38,7 @@ class Demand:
 
     `ports` are the ports of its switch by speed in Gb/s. `rails_per_leaf` None: as many as a leaf has room for.
     `tiers` None: the fewest that reach. `others` tells of further switches: name -> ports by speed.
+    `lids` is how many addresses a plane has where it is a subnet of InfiniBand, and `switch_lids` what a switch takes.
     """
 
     name: str
@@ -50,6 +51,12 @@ class Demand:
     spine_oversubscription: float = 1
     rails_per_leaf: int | None = None
     others: Callable[[], Mapping[str, Mapping[int, int]]] = dict
+    lids: int | None = None
+    switch_lids: int = 1
+
+    @property
+    def nics(self) -> int:
+        return sum(b.count * b.nodes * b.rails for b in self.blocks)
 
     @property
     def plane_gbps(self) -> int:
@@ -148,8 +155,32 @@ def _single(demand: Demand) -> Sizes | None:
     return Sizes(demand.planes, one_tier(demand.radix, shape.leaves), shapes, shape.leaves, 1)
 
 
+def _addressed(demand: Demand, sizes: Sizes) -> None:
+    """InfeasibleError where a plane has more ports and switches than a subnet of InfiniBand has addresses."""
+    if demand.lids is None:
+        return
+    n = sizes.count()
+    switches = (n["leaf"] + n["spine"] + n["core"]) // sizes.planes
+    need = demand.nics + switches * demand.switch_lids
+    if need > demand.lids:
+        raise InfeasibleError(
+            Problem(
+                f"fabric {demand.name}: {demand.nics:,} NIC ports and {switches:,} switches need {need:,} LIDs, "
+                f"an InfiniBand subnet has {demand.lids:,}: {need - demand.lids:,} too many",
+                hint="a subnet ends at its unicast LIDs, 0x0001 to 0xBFFF, whatever the switches could join",
+            )
+        )
+
+
 def _size(demand: Demand) -> Sizes:
     """Demand -> sizes; InfeasibleError names the limit."""
+    sizes = _joined(demand)
+    _addressed(demand, sizes)
+    return sizes
+
+
+def _joined(demand: Demand) -> Sizes:
+    """Demand -> the sizes that its ports allow."""
     _checked(demand)
     single = _single(demand) if demand.tiers in (None, 1) else None
     if single is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
 from lindos.plan.clos import Clos, LeafPorts, fill_pods, fits, leaf_ports, one_tier, size_clos
+from lindos.plan.infiniband import LIDS
 from lindos.plan.rails import Block, Demand, UnitShape, size_rails, unit_shape
 
 if TYPE_CHECKING:
@@ -143,19 +144,23 @@ def _block(fleet: FleetFacts, count: int = 1) -> Block:
 
 def _clos(facts: Facts, fabric: TrainingFacts, wanted: Wanted) -> Clos:
     """A training fabric and its units at full size -> its Clos. InfeasibleError says what could be built instead."""
-    said = fabric.said
+    said, switch = fabric.said, fabric.switch
+    # A switch and what reduces collectives in it have a LID each, for every one of its ASICs.
+    sharp = bool(said.infiniband and said.infiniband.sharp)
     return size_rails(
         Demand(
             name=fabric.name,
             blocks=tuple(_block(f, len(list(units))) for f, units in groupby(f for f, _ in wanted)),
-            ports=fabric.switch.speeds,
+            ports=switch.speeds,
             gbps=said.port_gbps,
             planes=said.planes,
             tiers=said.tiers,
             oversubscription=said.oversubscription,
             spine_oversubscription=said.spine_oversubscription,
             rails_per_leaf=said.rails_per_leaf,
-            others=facts.switches,
+            others=lambda: {n: p.speeds for n, p in facts.switches().items() if p.infiniband == switch.infiniband},
+            lids=LIDS if switch.infiniband else None,
+            switch_lids=switch.asics * (1 + sharp),
         )
     ).clos
 

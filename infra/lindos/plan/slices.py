@@ -122,6 +122,8 @@ def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
         "power_edges",
         "cooling_nodes",
         "fabrics",
+        "subnet_managers",
+        "partitions",
         "cages",
         "bom",
     ]

@@ -15,6 +15,8 @@ import polars as pl
 
 from lindos.catalogue import Node, Switch
 from lindos.catalogue.load import Needs
+from lindos.plan.infiniband import MTU
+from lindos.spec.model import Infiniband, RdmaFabric, Roce
 
 if TYPE_CHECKING:
     from lindos.catalogue import Catalogue
@@ -42,22 +44,50 @@ def _adaptive(spec: Spec, catalogue: Catalogue, fabric: str, products: list[str]
     return all(able) and all(nic is not None and nic.out_of_order for nic in nics)
 
 
+def _infiniband(catalogue: Catalogue, product: str) -> bool:
+    return catalogue.get(Switch, product).link_layer == "infiniband"
+
+
 def fabrics(spec: Spec, catalogue: Catalogue, boxes: pl.DataFrame) -> pl.DataFrame:
-    """Spec and models -> one row a fabric; the columns of the lossless class are null where nothing is lossless."""
+    """Spec and models -> one row a fabric; the columns of the lossless class are null where nothing is lossless, those
+    of InfiniBand where it is Ethernet.
+    """
     rows: list[dict[str, Any]] = []
     for (name,), mine in boxes.partition_by("fabric", as_dict=True, maintain_order=True).items():
         fabric = str(name)
-        roce = getattr(spec.fabrics.named.get(fabric), "roce", None)
+        said = spec.fabrics.named.get(fabric)
+        if isinstance(said, RdmaFabric) and _infiniband(catalogue, mine["product"][0]):
+            told = said.infiniband or Infiniband()
+            rows.append(
+                {
+                    "fabric": fabric,
+                    "link_layer": "infiniband",
+                    "mtu": MTU,
+                    "host_mtu": MTU,
+                    "adaptive_routing": told.routing.startswith("ar_"),
+                    **dict.fromkeys(ROCE),
+                    "routing": told.routing,
+                    "sharp": told.sharp,
+                    "system": catalogue.get(Switch, mine["product"][0]).system or mine["product"][0].upper(),
+                }
+            )
+            continue
+        roce = said.roce or Roce() if isinstance(said, RdmaFabric) else None
         rows.append(
             {
                 "fabric": fabric,
+                "link_layer": "ethernet",
                 "mtu": SWITCH_MTU,
                 "host_mtu": MANAGEMENT_MTU if fabric == "oob" else HOST_MTU,
                 "adaptive_routing": roce is not None and _adaptive(spec, catalogue, fabric, mine["product"].to_list()),
                 **{column: getattr(roce, column, None) for column in ROCE},
+                "routing": None,
+                "sharp": None,
+                "system": None,
             }
         )
-    return pl.DataFrame(rows, schema_overrides=dict.fromkeys(ROCE, pl.Int64))
+    kinds = {**dict.fromkeys(ROCE, pl.Int64), "routing": pl.String, "sharp": pl.Boolean, "system": pl.String}
+    return pl.DataFrame(rows, schema_overrides=kinds)
 
 
 def _software(spec: Spec, catalogue: Catalogue, boxes: pl.DataFrame) -> pl.DataFrame:
@@ -67,6 +97,9 @@ def _software(spec: Spec, catalogue: Catalogue, boxes: pl.DataFrame) -> pl.DataF
     for fabric, product, gbps in boxes.iter_rows():
         asked = getattr(spec.fabrics.named.get(fabric), "nos", None)
         switch = catalogue.get(Switch, product)
+        if _infiniband(catalogue, product):
+            rows.append((fabric, product, None, None, None, switch.buffer_bytes))
+            continue
         sku = (switch.sonic_hwsku or {}).get(gbps)
         if asked == "sonic":
             needs(switch.sonic_platform, "switch", product, "sonic_platform")

@@ -283,9 +283,12 @@ class Asns(dy.Schema):
 
 
 class Fabrics(dy.Schema):
-    """What hosts and switches of a fabric must agree on. Null where nothing is lossless: priority, DSCPs."""
+    """What hosts and switches of a fabric must agree on. Null where nothing is lossless: priority, DSCPs; where it is
+    no InfiniBand: routing, sharp, and `system`, what its switches call themselves in a subnet.
+    """
 
     fabric = dy.String(primary_key=True)
+    link_layer = dy.Enum(["ethernet", "infiniband"])
     mtu = dy.UInt16()
     host_mtu = dy.UInt16()
     adaptive_routing = dy.Bool()
@@ -293,16 +296,40 @@ class Fabrics(dy.Schema):
     dscp = dy.UInt8(nullable=True)
     cnp_priority = dy.UInt8(nullable=True)
     cnp_dscp = dy.UInt8(nullable=True)
+    routing = dy.Enum(["ar_updn", "ar_ftree", "updn", "ftree"], nullable=True)
+    sharp = dy.Bool(nullable=True)
+    system = dy.String(nullable=True)
+
+
+class SubnetManagers(dy.Schema):
+    """Who manages a subnet, which is a plane of an InfiniBand fabric: a switch of it or a host; the highest priority is
+    the master's.
+    """
+
+    fabric = dy.String(primary_key=True)
+    plane = dy.UInt8(primary_key=True)
+    manager = dy.String(primary_key=True)
+    priority = dy.UInt8()
+
+
+class Partitions(dy.Schema):
+    """A partition of an InfiniBand fabric; `pkey` is without the bit of full membership."""
+
+    fabric = dy.String(primary_key=True)
+    partition = dy.String(primary_key=True)
+    pkey = dy.UInt16()
 
 
 class Switches(dy.Schema):
-    """What a switch is told as a box. `platform` and `hwsku` are SONiC's names, null where it does not know it.
+    """What a switch is told as a box. `nos` is null where the subnet manager tells it all.
+
+    `platform` and `hwsku` are SONiC's names, null where it does not know it.
 
     `buffer_bytes` is the packet memory of its ASIC, null where nobody published it.
     """
 
     device = dy.String(primary_key=True)
-    nos = dy.Enum(["sonic", "cumulus", "frr"])
+    nos = dy.Enum(["sonic", "cumulus", "frr"], nullable=True)
     platform = dy.String(nullable=True)
     hwsku = dy.String(nullable=True)
     buffer_bytes = dy.Int64(nullable=True)
@@ -412,6 +439,8 @@ class Plan:
     addresses: dy.DataFrame[Addresses]
     asns: dy.DataFrame[Asns]
     fabrics: dy.DataFrame[Fabrics]
+    subnet_managers: dy.DataFrame[SubnetManagers]
+    partitions: dy.DataFrame[Partitions]
     switches: dy.DataFrame[Switches]
     cages: dy.DataFrame[Cages]
     units: dy.DataFrame[Units]

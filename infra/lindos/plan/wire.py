@@ -44,14 +44,18 @@ class Wiring:
 END = ["device", "port", "number", "cage", "lane_group", "groups", "form"]
 LINK = [
     "fabric", "tier", "rail", "plane", *(f"a_{c}" for c in END), *(f"b_{c}" for c in END), "rate_gbps", "slice",
-    "segment", "seat",
+    "segment", "seat", "infiniband",
 ]  # fmt: skip
 """A link of an endpoint has a `segment`, the slot of its leaf in the address plan, and a `seat` there."""
 
 
-def port_name(number: pl.Expr, groups: int, first_cage: int) -> pl.Expr:
-    """Port number -> etp5 where a cage is one port, etp5a, etp5b, ... where it is split; as SONiC aliases name them."""
+def port_name(number: pl.Expr, groups: int, first_cage: int, port: str | None = None) -> pl.Expr:
+    """Port number -> etp5 where a cage is one port, etp5a, etp5b, ... where it is split; as SONiC aliases name them.
+    A switch of InfiniBand says how it calls a `port`: IB1/{cage}/{part}.
+    """
     cage = (number // groups + first_cage).cast(pl.String)
+    if port is not None:
+        return pl.format(port.format(cage="{}", part="{}"), cage, number % groups + 1)
     if groups == 1:
         return pl.format("etp{}", cage)
     letter = (number % groups).replace_strict(dict(enumerate("abcdefgh")), return_dtype=pl.String)
@@ -69,7 +73,7 @@ def _on_switch(end: str, switch: SwitchFacts) -> dict[str, pl.Expr]:
     """An end of a link whose port number is known -> name, cage and form of that port on its switch."""
     number, groups, first = pl.col(f"{end}_number"), switch.groups, 1 + switch.rj45
     return {
-        f"{end}_port": port_name(number, groups, first),
+        f"{end}_port": port_name(number, groups, first, switch.port),
         f"{end}_cage": number // groups + first,
         f"{end}_lane_group": number % groups,
         f"{end}_groups": pl.lit(groups, dtype=pl.Int64),
@@ -94,28 +98,31 @@ def _finish(frame: pl.DataFrame, fabric: str, tier: str, gbps: int, upper: Switc
     """Rows with a lower end and the number of an upper port -> links of one tier."""
     optional = ("rail", "plane", "segment", "seat")
     none = [pl.lit(None, dtype=pl.Int64).alias(n) for n in optional if n not in frame.columns]
-    same = {"fabric": pl.lit(fabric), "tier": pl.lit(tier), "rate_gbps": pl.lit(gbps, dtype=pl.Int64)}
+    same = {
+        "fabric": pl.lit(fabric), "tier": pl.lit(tier), "rate_gbps": pl.lit(gbps, dtype=pl.Int64),
+        "infiniband": pl.lit(upper.infiniband),
+    }  # fmt: skip
     return frame.with_columns(*none, **same, **_on_switch("b", upper)).select(LINK)
 
 
 def _node_leaf_training(layout: Layout, facts: Facts, parts: Population, number: int) -> pl.DataFrame:
     """Rail r of every node to the leaf of that rail in its unit: rail i -> leaf i where a leaf has one rail.
 
-    A NIC of several planes is one cage with a port for each.
+    A NIC of several planes is one cage with a port for each; where a cage serves several NICs, it holds all of theirs.
     """
     fabric = layout.training[number]
     shape = pl.DataFrame(
         [
             (
                 u.number, u.leaves_per_rail, u.nodes_per_leaf, u.rails_per_leaf, u.leaf_slot, u.slots_per_leaf,
-                u.fleet.rails, u.fleet.nic_form,
+                u.fleet.rails, u.fleet.nic_form, u.fleet.rails_per_cage,
             )
             for u in layout.units
             if u.pod.fabric == number
         ],
         schema=[
             "unit_number", "leaves_per_rail", "nodes_per_leaf", "shared", "leaf_slot", "slots_per_leaf",
-            "rails", "nic_form",
+            "rails", "nic_form", "per_cage",
         ],
         orient="row",
     )  # fmt: skip
@@ -126,6 +133,7 @@ def _node_leaf_training(layout: Layout, facts: Facts, parts: Population, number:
     most = max(f.rails for f in facts.fleets if f.fabric == number)
     frame = _times(nodes, rail=most, plane=fabric.planes).filter(rail < pl.col("rails"))
     seat, plane = pl.col("in_unit") % pl.col("nodes_per_leaf"), pl.col("plane")
+    per_cage = pl.col("per_cage")
     port = pl.format("rail{}", "rail") if fabric.planes == 1 else pl.format("rail{}p{}", "rail", "plane")
     frame = frame.with_columns(
         in_unit=rail // shared * pl.col("leaves_per_rail") + nth,
@@ -135,8 +143,8 @@ def _node_leaf_training(layout: Layout, facts: Facts, parts: Population, number:
         + (plane * pl.col("leaves_per_rail") + nth) * pl.col("slots_per_leaf")
         + seat // SEATS,
         a_device="device",
-        **_on_node(pl.col("nic_form"), port, rail + 1)
-        | {"a_lane_group": plane, "a_groups": pl.lit(fabric.planes, dtype=pl.Int64)},
+        **_on_node(pl.col("nic_form"), port, rail // per_cage + 1)
+        | {"a_lane_group": rail % per_cage * fabric.planes + plane, "a_groups": per_cage * fabric.planes},
     )
     leaves = parts.leaves.filter(fabric=number).select("unit_number", "plane", "in_unit", b_device="device")
     frame = frame.join(leaves, on=["unit_number", "plane", "in_unit"], maintain_order="left")
@@ -263,7 +271,9 @@ def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
         out += [mine.with_columns(name=pl.lit(n), nth=pl.lit(i, dtype=pl.Int64)) for i, n in enumerate(names)]
     # An out-of-band access switch is managed in band: its own bridge holds its address.
     access = (pl.col("fabric") == "oob").fill_null(value=False) & (pl.col("role") == "leaf")
-    rest = parts.devices.filter(pl.col("kind") != "node", ~access).select("device", "rack", "u", "slice", "slot")
+    # A switch of InfiniBand may have no management of its own: its subnet manager tells it all.
+    mute = pl.col("product").is_in([t.switch.device.product for t in facts.training if not t.switch.mgmt_ports])
+    rest = parts.devices.filter(pl.col("kind") != "node", ~access, ~mute).select("device", "rack", "u", "slice", "slot")
     out.append(rest.with_columns(name=pl.lit("eth0"), nth=pl.lit(0, dtype=pl.Int64)))
     with_bmc = [f.nvswitch.product for f in facts.fleets if f.nvswitch and f.nvswitch_bmc_ports]
     bmcs = parts.devices.filter(pl.col("kind") == "nvswitch", pl.col("product").is_in(with_bmc))

@@ -167,7 +167,9 @@ def _switches(mine: Plan, digest: str) -> tuple[Row, ...]:
     boxes = mine.devices.filter(pl.col("kind") == "switch").join(
         spots.select("device", "address"), on="device", maintain_order="left"
     )
-    boxes = boxes.join(mine.switches.select("device", "nos"), on="device", maintain_order="left")
+    # What InfiniBand's switches do is its subnet manager's to say: there is no configuration of theirs to hold.
+    told = mine.switches.filter(pl.col("nos").is_not_null())
+    boxes = boxes.join(told.select("device", "nos"), on="device", maintain_order="left")
     nos = dict(boxes.select("device", "nos").iter_rows())
     files: dict[str, dict[str, str]] = {}
     for artefact in switches(mine):

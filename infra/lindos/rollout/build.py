@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lindos.emit import work, write_build
+from lindos.observation import OBSERVED, read_guids
 from lindos.plan import inputs_digest, load_site
 
 if TYPE_CHECKING:
@@ -32,6 +33,6 @@ def build(path: Path, workspace: Workspace, dialects: Sequence[str] = ()) -> Bui
     """
     start = time.perf_counter()
     spec, plan = load_site(path, workspace)
-    batches, rest = work(plan, spec.software, dialects)
+    batches, rest = work(plan, spec.software, dialects, read_guids(path.parent / OBSERVED))
     files = write_build(plan, batches, rest, workspace, inputs_digest(path))
     return Built(spec, plan, files, time.perf_counter() - start)

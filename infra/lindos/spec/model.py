@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+PKEY = re.compile("^0x[0-7][0-9a-f]{3}$")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -41,6 +42,13 @@ def _no_fabric(name: str) -> str:
     if name in {"rdma", "frontend", "oob", "shared", "services", "net"}:
         raise PydanticCustomError("taken", "this name is that of another part of every site; take another")
     return name
+
+
+def _a_key(pkey: str) -> str:
+    """A P_Key of a site's own; 0 is none, and that of the default partition has its name already."""
+    if not PKEY.fullmatch(pkey) or int(pkey, 16) in (0, 0x7FFF):
+        raise PydanticCustomError("pkey", "expected a P_Key of the site's own, '0x0001' to '0x7ffe'")
+    return pkey
 
 
 Name = Annotated[str, Field(pattern=NAME, max_length=24)]
@@ -250,6 +258,49 @@ class Roce(_Section):
     cnp_dscp: Annotated[int, Field(ge=0, le=63, description="DSCP of congestion notifications.")] = 48
 
 
+class Partition(_Section):
+    """A partition of an InfiniBand subnet: all its ports are full members."""
+
+    name: Annotated[Name, Field(description="A name of your own for this partition.")]
+    pkey: Annotated[
+        str,
+        Field(
+            description="Its P_Key, without the bit of full membership: '0x2001'.",
+            json_schema_extra={"pattern": PKEY.pattern},
+        ),
+        AfterValidator(_a_key),
+    ]
+
+
+class Infiniband(_Section):
+    """How the subnets of an InfiniBand fabric are managed: each plane is one.
+
+    Routing: `ar_updn` is up/down over the whole tree with adaptive routing, what NVIDIA's subnet manager takes by
+    default; `ar_ftree` and `ftree` want a tree without a hole; `updn` and `ftree` are known to every OpenSM.
+    """
+
+    subnet_manager: Annotated[
+        Literal["switch", "host"],
+        Field(description="Where it runs: on managed switches of the fabric, or on hosts with UFM or OpenSM."),
+    ] = "switch"
+    hosts: Annotated[
+        tuple[Name, ...],
+        LENIENT,
+        Field(
+            max_length=8, description="Names of the hosts that run it, the master first; each takes a port of a leaf."
+        ),
+    ] = ()
+    routing: Annotated[
+        Literal["ar_updn", "ar_ftree", "updn", "ftree"], Field(description="The routing engine of the subnet manager.")
+    ] = "ar_updn"
+    sharp: Annotated[bool, Field(description="Whether switches reduce collectives (SHARP).")] = False
+    partitions: Annotated[
+        tuple[Partition, ...],
+        LENIENT,
+        Field(max_length=64, description="Partitions beside the default one: {name: ..., pkey: '0x2001'}."),
+    ] = ()
+
+
 class _Fabric(_Section):
     """What every fabric may say."""
 
@@ -280,7 +331,12 @@ class RdmaFabric(_Fabric):
         RailsPerLeaf,
         Field(description="Rails that share a leaf; auto (the default): as many as it has room for."),
     ] = None
-    roce: Annotated[Roce, Field(description="The lossless class: {priority: 3, dscp: 26, ...}.")] = Roce()
+    roce: Annotated[
+        Roce | None, Field(description="The lossless class where it is Ethernet: {priority: 3, dscp: 26, ...}.")
+    ] = None
+    infiniband: Annotated[
+        Infiniband | None, Field(description="Its subnet manager where it is InfiniBand: {routing: ar_updn, ...}.")
+    ] = None
 
 
 class Island(RdmaFabric):

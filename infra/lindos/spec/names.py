@@ -225,6 +225,43 @@ def _products(source: Source, raw: Any, catalogue: Catalogue) -> None:
             source.add(path, problem.message, problem.hint)
 
 
+OF_LAYER = {"infiniband": ("roce", "nos"), "ethernet": ("infiniband",)}
+"""Link layer of a fabric -> the keys that say something of the other."""
+LAYERS = {"infiniband": "InfiniBand", "ethernet": "Ethernet"}
+
+
+def _speaks(catalogue: Catalogue, fabric: Mapping[str, Any], key: str) -> tuple[str, str] | None:
+    """A fabric and a key that names a switch -> the switch and its link layer; None where it is no switch."""
+    switch = fabric.get(key)
+    if not isinstance(switch, str) or catalogue.kind(switch) != "switch":
+        return None
+    layer = (catalogue.facts(switch) or {}).get("link_layer") or "ethernet"
+    return (switch, layer) if layer in OF_LAYER else None
+
+
+def _link_layers(source: Source, raw: Any, catalogue: Catalogue) -> None:
+    """Fabrics whose switch speaks one link layer and whose keys are of the other, noted in the source."""
+    fabrics = raw.get("fabrics") if isinstance(raw, dict) else None
+    rdma = fabrics.get("rdma") if isinstance(fabrics, dict) else None
+    training = [(("fabrics", "rdma"), rdma)] if isinstance(rdma, dict) else []
+    for path, fabric in [*training, *_entries(raw, ("fabrics", "islands", "*"))]:
+        if not (said := _speaks(catalogue, fabric, "switch")):
+            continue
+        switch, layer = said
+        for other in OF_LAYER[layer]:
+            if other in fabric:
+                mine = "infiniband: {routing: ..., ...}" if layer == "infiniband" else "roce: {priority: ..., ...}"
+                message = f"'{shorten(switch)}' is an {LAYERS[layer]} switch, and `{other}` is not of {LAYERS[layer]}"
+                source.add((*path, other), message, f"take it out; what can be said here is {mine}", key=True)
+    for name in ("frontend", "oob"):
+        fabric = fabrics.get(name) if isinstance(fabrics, dict) else None
+        for key in ("switch", "aggregation"):
+            said = _speaks(catalogue, fabric, key) if isinstance(fabric, dict) else None
+            if said and said[1] == "infiniband":
+                message = f"'{shorten(said[0])}' is an InfiniBand switch, and this network is Ethernet"
+                source.add(("fabrics", name, key), message, "a training fabric can take it")
+
+
 def check_names(source: Source, raw: Any) -> None:
     """Plain values -> every name that is the same as another, or that nothing is called, noted in the source."""
     _different(source, raw)
@@ -232,4 +269,6 @@ def check_names(source: Source, raw: Any) -> None:
     _buildings(source, raw)
     _islands(source, raw)
     said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
-    _products(source, raw, load_catalogue(said))
+    catalogue = load_catalogue(said)
+    _products(source, raw, catalogue)
+    _link_layers(source, raw, catalogue)
