@@ -109,7 +109,8 @@ def a_subnet_has_a_manager_and_one_that_stands_by(view: View) -> Iterator[Broken
     """Every subnet has two subnet managers with different priorities, each where it can run and with a port it can use.
 
     Without a subnet manager no port of InfiniBand gets a LID, and no packet is forwarded; with one alone, its failure
-    leaves the fabric as it stands until somebody comes; where one switch is the whole subnet, one will do. A plane of a fabric is a subnet of its own.
+    leaves the fabric as it stands until somebody comes; where one switch is the whole subnet, one will do. A plane of a
+    fabric is a subnet of its own.
     A managed switch runs one for a number of nodes (switches and NICs): 2,048 for a QM9700; above that, and on
     externally managed switches (QM9790), hosts run it with UFM or OpenSM, and each takes a port of a leaf.
     Source: NVIDIA QM97xx user manual (management of subnets); IBTA, volume 1, chapter 14. In NVIDIA's DGX SuperPOD of

@@ -254,9 +254,9 @@ def _link_layers(source: Source, raw: Any, catalogue: Catalogue) -> None:
                 message = f"'{shorten(switch)}' is an {LAYERS[layer]} switch, and `{other}` is not of {LAYERS[layer]}"
                 source.add((*path, other), message, f"take it out; what can be said here is {mine}", key=True)
     for name in ("frontend", "oob"):
-        fabric = fabrics.get(name) if isinstance(fabrics, dict) else None
+        other_network = fabrics.get(name) if isinstance(fabrics, dict) else None
         for key in ("switch", "aggregation"):
-            said = _speaks(catalogue, fabric, key) if isinstance(fabric, dict) else None
+            said = _speaks(catalogue, other_network, key) if isinstance(other_network, dict) else None
             if said and said[1] == "infiniband":
                 message = f"'{shorten(said[0])}' is an InfiniBand switch, and this network is Ethernet"
                 source.add(("fabrics", name, key), message, "a training fabric can take it")
