@@ -311,12 +311,26 @@ def converge(
 
 
 @app.command()
-def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
-    """Check every host and cable against the plan."""
+def verify(
+    site: SiteArgument,
+    as_json: JsonOption = False,
+    ibnetdiscover: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="What ibnetdiscover printed of an InfiniBand subnet; can be repeated."),
+    ] = None,
+) -> None:
+    """Check every host and cable against the plan. GUIDs of InfiniBand that are new go to observed.json."""
+    from lindos.observation import OBSERVED, read_guids, write_guids
     from lindos.verify import verify as run
+    from lindos.verify.ibnet import read_discovered
 
-    _, workspace, _ = _read(site)
-    result = run(workspace, progress=say)
+    path, workspace, _ = _read(site)
+    guids = read_guids(path.parent / OBSERVED)
+    found = read_discovered(workspace.build, ibnetdiscover, guids) if ibnetdiscover else None
+    result = run(workspace, progress=say, ibnet=found, guids=guids)
+    if found and guids | found.guids != guids:
+        write_guids(path.parent / OBSERVED, guids | found.guids)
+        say(f"{path.parent / OBSERVED}: {len(found.guids):,} GUIDs; lindos emit names them")
     if as_json:
         print(
             json.dumps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lindos.verify.bmcs import CODES as BMC
+from lindos.verify.ibnet import CODES as IBNET
 from lindos.verify.paths import CODES as PATH
 from lindos.verify.routes import CODES as ROUTE
 from lindos.verify.suite.codes import CODES as HOST
@@ -19,6 +20,7 @@ CODES: dict[str, str] = {
     **BMC,
     **CABLE,
     **{code: sentence for code, (_, sentence) in HOST.items()},
+    **IBNET,
     **PATH,
     **REACH,
     **ROUTE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,6 +17,7 @@ from lindos.observation import Observation, read_observations, write_observation
 from lindos.verify.asking import ask, ask_routes, probe
 from lindos.verify.bmcs import judge_bmc, judge_silence
 from lindos.verify.cabling import HEARD, cabling
+from lindos.verify.ibnet import judge
 from lindos.verify.paths import gather, judge_paths, rails, requests
 from lindos.verify.routes import forwarding, judge_routes, targets
 from lindos.verify.site import read_site
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 
     from lindos.verify.asking import Replies
     from lindos.verify.cabling import Cabling
+    from lindos.verify.ibnet import Discovered
     from lindos.verify.paths import Rail
     from lindos.verify.site import Site
     from lindos.verify.zipapp import Zipapp
     from lindos.workspace import Workspace
 
+NONE: Mapping[str, str] = MappingProxyType({})
 TOLD_BY_CABLING = frozenset({"HOST-050"})
 """What a host finds about its own ports; the comparison of all cables names the mistake instead."""
 
@@ -60,10 +64,13 @@ def verify(
     progress: Callable[[str], object] = lambda _: None,
     paths: bool = True,
     access: Access | None = None,
+    ibnet: Discovered | None = None,
+    guids: Mapping[str, str] = NONE,
 ) -> VerifyResult:
     """A workspace whose site is built -> what its nodes, BMCs, cables and paths are like. Leaves the evidence on disk.
 
     `hosts` are the nodes to look at (default: all), with their cables; what is known of others stays as it was.
+    `ibnet` is what was discovered of its InfiniBand, `guids` what was seen of it before.
     `paths` proves that rails reach each other. A device that does not answer is a Finding; the rest goes on.
     """
     start = time.perf_counter()
@@ -74,9 +81,13 @@ def verify(
     progress(f"{site.name}: {len(site.expect)} nodes, {len(site.switches())} switches, {site.cables.height} cables")
     replies = ask(site, access, zipapp, progress)
     told = _of_hosts(site, replies, access)
-    cables = _cables(site, replies, None if hosts is None else set(hosts))
+    some = None if hosts is None else set(hosts)
+    by_lldp = replace(site, cables=site.cables.filter(~pl.col("fabric").is_in(site.infiniband())))
+    cables = _cables(by_lldp, replies, some)
     told.findings = [*_with_darkness(told.findings, cables.findings)]
-    told.observations += _cabled(site, cables)
+    subnets = _subnets(site, ibnet, guids, some)
+    told.findings += subnets.findings
+    told.observations += _worst([*_cabled(site, cables), *subnets.observations])
     told.checks += site.cables.height + len(replies.bmcs)
     if paths:
         # A rail whose leaf does not answer is told by its host; to ask further from there says nothing new.
@@ -189,6 +200,12 @@ def _cables(site: Site, replies: Replies, hosts: set[str] | None) -> Cabling:
     rows = [n for r in replies.hosts.values() for n in r.neighbours or ()]
     rows += [n for heard in replies.switches.values() for n in heard]
     heard = pl.DataFrame(rows, schema=dict.fromkeys(HEARD, pl.String), orient="row")
+    asked = {h for h, r in replies.hosts.items() if r.neighbours is not None} | set(replies.switches)
+    return cabling(site.cables, _near(site, heard, hosts), asked=asked, mute=site.mute(), racks=site.racks())
+
+
+def _near(site: Site, heard: pl.DataFrame, hosts: set[str] | None) -> pl.DataFrame:
+    """What was heard -> as far as it is about these hosts (None: all)."""
     if hosts is not None:
         # A switch hears the neighbours of every port; those of other nodes are not under judgement.
         ends = pl.concat(
@@ -200,8 +217,36 @@ def _cables(site: Site, replies: Replies, hosts: set[str] | None) -> Cabling:
         by_name = pl.col("device").is_in(sorted(hosts)) | pl.col("peer_device").is_in(sorted(hosts))
         at_ends = heard.join(ends, on=["device", "port"], how="semi")
         heard = pl.concat([at_ends, heard.filter(by_name)]).unique(maintain_order=True)
-    asked = {h for h, r in replies.hosts.items() if r.neighbours is not None} | set(replies.switches)
-    return cabling(site.cables, heard, asked=asked, mute=site.mute(), racks=site.racks())
+    return heard
+
+
+def _subnets(site: Site, found: Discovered | None, guids: Mapping[str, str], hosts: set[str] | None) -> _Told:
+    """What was discovered of the site's InfiniBand -> its cables and devices against the plan."""
+    mine = replace(site, cables=site.cables.filter(pl.col("fabric").is_in(site.infiniband())))
+    told = _Told([], [])
+    if mine.cables.is_empty():
+        return told
+    if found is None:
+        nodes = mine.cables.filter(pl.col("a_device").is_in(list(site.expect)))["a_device"].unique().sort()
+        detail = "IBNET-004: its InfiniBand cables were not compared"
+        told.observations += [Observation(node, "cabled", None, detail=detail) for node in nodes]
+        message = f"{mine.cables.height:,} cables of InfiniBand were not compared: LLDP does not tell of them"
+        hint = "ibnetdiscover > FILE on a host of each subnet, then lindos verify SITE --ibnetdiscover FILE"
+        told.findings.append(Finding("IBNET-004", Severity.UNKNOWN, site.name, message, hint))
+        return told
+    cables = cabling(mine.cables, _near(mine, found.heard, hosts), racks=site.racks())
+    told.findings += [*cables.findings, *judge(found, mine.cables, guids)]
+    told.observations += _cabled(mine, cables)
+    return told
+
+
+def _worst(seen: list[Observation]) -> list[Observation]:
+    """Observations of cables, several a device -> one a device: what is wrong before what is not known."""
+    order = [False, None, True]
+    out: dict[str, Observation] = {}
+    for one in sorted(seen, key=lambda o: order.index(o.seen)):  # type: ignore[arg-type]  # a cable is or is not there
+        out.setdefault(one.device, one)
+    return [out[device] for device in dict.fromkeys(o.device for o in seen)]
 
 
 def _cabled(site: Site, cables: Cabling) -> list[Observation]:
@@ -265,7 +310,8 @@ def _forwarded(
     """What these switches do with packets to other leaves, fabric by fabric, against the plan."""
     loopbacks = dict(site.addresses.filter(pl.col("purpose") == "loopback").select("device", "address").iter_rows())
     told = _Told([], [])
-    for fabric in site.cables.filter(pl.col("tier") == "leaf_spine")["fabric"].unique().sort():
+    routed = ~pl.col("fabric").is_in(site.infiniband())
+    for fabric in site.cables.filter(pl.col("tier") == "leaf_spine", routed)["fabric"].unique().sort():
         plan = forwarding(site.cables, fabric, without=down)
         asked = {s: leaves for s, leaves in targets(plan).items() if s in set(switches)}
         wanted = {s: {leaf: loopbacks[leaf] for leaf in leaves} for s, leaves in asked.items() if leaves}

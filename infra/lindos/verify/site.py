@@ -52,11 +52,18 @@ class Site:
         return dict(self.addresses.filter(pl.col("purpose") == "bmc").select("device", "address").iter_rows())
 
     def switches(self) -> list[str]:
-        return self.devices.filter(pl.col("kind") == "switch")["device"].to_list()
+        """Those that can be asked: an InfiniBand switch has no operating system of ours and speaks no LLDP."""
+        return self.devices.filter(pl.col("kind") == "switch", pl.col("nos") != "")["device"].to_list()
+
+    def infiniband(self) -> list[str]:
+        """Fabrics whose cables LLDP cannot tell of."""
+        mute = self.devices.filter(pl.col("kind") == "switch", pl.col("nos") == "")
+        return mute["fabric"].unique().sort().to_list()
 
     def mute(self) -> set[End]:
         """Ends of cables that send no LLDP."""
-        speakers = self.devices.filter(pl.col("kind").is_in(SPEAKERS)).select("device")
+        speaks = pl.col("kind").is_in(SPEAKERS) & ((pl.col("kind") != "switch") | (pl.col("nos") != ""))
+        speakers = self.devices.filter(speaks).select("device")
         ends = pl.concat(
             [
                 self.cables.select(device="a_device", port="a_port"),
