@@ -20,11 +20,12 @@ from lindos.catalogue.load import merge
 from lindos.check import check
 from lindos.emit import artefacts
 from lindos.emit.infiniband import subnets, topology
-from lindos.errors import InfeasibleError
+from lindos.errors import DriverError, InfeasibleError
 from lindos.finding import Severity
 from lindos.plan import Plan, design
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
+from lindos.twin.hall import read_hall
 
 ROOT = Path(__file__).parents[2]
 SITE = YAML(typ="safe", pure=True).load((ROOT / "tests/rules/subnets.yaml").read_text())
@@ -119,6 +120,14 @@ def test_an_island_of_ethernet_beside_infiniband_is_told_all_that_it_needs() -> 
     switches = {p.split("/")[1] for p in files() if p.startswith("switches/")}
     assert "subnets-a0004-leaf00" in switches
     assert not [s for s in switches if "-pl" in s]
+
+
+def test_the_twin_says_that_it_cannot_stand_in(tmp_path: Path) -> None:
+    for path, data in files().items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    with pytest.raises(DriverError, match="fabric rdma is InfiniBand, and cables of the twin are veth pairs"):
+        read_hall(tmp_path, "subnets")
 
 
 @pytest.mark.parametrize("path", sorted(p.relative_to(GOLDEN).as_posix() for p in GOLDEN.rglob("*") if p.is_file()))

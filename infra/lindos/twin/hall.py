@@ -147,6 +147,9 @@ def read_hall(build: Path, site: str) -> Hall:
     needed = {row["device"]: int(row["psus_needed"]) for row in power_rows if row["psus_needed"]}
     columns = ["device", "psu_rating_w", "busbar", "nameplate_w"]
     loads = {device: rest for device, *rest in _table(build, "loads", site).select(columns).iter_rows()}
+    if mute := sorted({row["fabric"] for row in rows if row["kind"] == "switch" and not row.get("nos", "frr")}):
+        said = f"fabric {', '.join(mute)} is InfiniBand, and cables of the twin are veth pairs, which carry Ethernet"
+        raise DriverError(f"twin of {site}", "read the build files", said, retryable=False)
     unknown: list[Any] = [None, None, 0]
     gpus: dict[str, list[str]] = defaultdict(list)
     for device, product in _table(build, "gpus", site).sort("device", "index").select("device", "product").iter_rows():
