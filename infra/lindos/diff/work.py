@@ -79,13 +79,23 @@ def _halves(links: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(half=rank * 2 <= rank.max().over("family"))
 
 
-def _carried(links: pl.DataFrame) -> int:
-    """Links as they are plugged -> Gb/s between the halves: through each switch above the smaller of its two sides."""
-    sides = links.group_by("family", "above", "half").agg(pl.col("rate_gbps").cast(pl.Int64).sum())
-    sides = sides.group_by("family", "above").agg(
-        pl.when(pl.len() == 2).then(pl.col("rate_gbps").min()).otherwise(0).alias("least")
-    )
-    return int(sides["least"].sum())
+def _carried(links: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """Links as they are plugged -> by `keys`, Gb/s between the halves: through each switch above its smaller side."""
+    sides = links.group_by(*keys, "above", "half").agg(pl.col("rate_gbps").cast(pl.Int64).sum())
+    sides = sides.group_by(*keys, "above").agg(least=pl.when(pl.len() == 2).then(pl.col("rate_gbps").min()).otherwise(0))
+    return sides.group_by(*keys).agg(gbps=pl.col("least").sum())
+
+
+def _least(family: pl.DataFrame) -> int:
+    """Links of a family, some with their `turn` -> the least Gb/s between its halves while one of its batches is open.
+
+    Batches of several families do not meet, so each is followed through its own turns, one state at a time.
+    """
+    turns = family["turn"].drop_nulls().unique().sort()
+    plugged = pl.when(pl.col("turn") < pl.col("open")).then("b_device_now").otherwise("b_device_was")
+    states = family.join(turns.to_frame("open"), how="cross").filter(pl.col("turn").ne_missing(pl.col("open")))
+    carried = _carried(states.with_columns(above=plugged), "open")
+    return min(carried["gbps"]) if len(carried) == len(turns) else 0
 
 
 def bisection(running: pl.DataFrame, moved: pl.DataFrame) -> tuple[float, float]:
@@ -100,21 +110,14 @@ def bisection(running: pl.DataFrame, moved: pl.DataFrame) -> tuple[float, float]
     frame = frame.join(order, on="batch", how="left", maintain_order="left").with_columns(
         above=pl.col("b_device_was"), turn=pl.col("turn").cast(pl.Int64)
     )
-    before = _carried(frame)
-    # Batches of several families do not meet: each family is followed through its own, one state at a time.
-    states = []
-    plugged = pl.when(pl.col("turn") < pl.col("open")).then("b_device_now").otherwise("b_device_was")
-    touched = frame.filter(pl.col("turn").is_not_null()).select("family", open="turn").unique()
-    for family, batches in touched.sort("family", "open").group_by("family", maintain_order=True):
-        mine = frame.filter(pl.col("family") == family[0])
-        whole = _carried(mine)
-        for turn in batches["open"]:
-            state = mine.with_columns(open=pl.lit(turn, dtype=pl.Int64)).filter(pl.col("turn").ne_missing(turn))
-            states.append(_carried(state.with_columns(above=plugged)) - whole)
+    whole = dict(_carried(frame, "family").iter_rows())
+    before = sum(whole.values())
+    touched = frame.filter(pl.col("turn").is_not_null().any().over("family"))
+    lost = max((whole[family["family"][0]] - _least(family) for family in touched.partition_by("family")), default=0)
     left = frame.group_by("a_device").agg(pl.len().alias("uplinks"))
     out = frame.drop_nulls("batch").group_by("a_device", "batch").agg(pl.len().alias("out"))
     share = out.join(left, on="a_device").select((1 - pl.col("out") / pl.col("uplinks")).min()).item()
-    return (before + min(states, default=0)) / before if before else 1.0, share
+    return (before - lost) / before if before else 1.0, share
 
 
 def _moves(old: Tables, moved: pl.DataFrame) -> list[Step]:

@@ -109,10 +109,12 @@ def size_clos(
     radix: int,
     spine: LeafPorts,
     tiers: int | None = None,
+    core: int | None = None,
 ) -> Clos:
     """Leaves of each unit at full size -> the smallest fabric that joins them; InfeasibleError says what it lacks.
 
-    `radix`: ports of spines and cores; `spine`: how spines share them out where there are cores.
+    `radix`: ports of spines, and of cores unless `core` says theirs; `spine`: how spines share them out where there
+    are cores.
     Two tiers where they reach, else three, unless `tiers` says which. A fabric of several leaves gets at least two
     spines where its leaves have two uplinks, so that one spine may fail.
     """
@@ -133,16 +135,15 @@ def size_clos(
             )
         )
     pods = fill_pods(leaves, most)[-1] + 1
-    tall = three_tier(leaf, pods, spine, radix)
+    top = core or radix
+    tall = three_tier(leaf, pods, spine, top)
     if tall is None:
         raise InfeasibleError(
             Problem(
-                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {radix} "
-                f"join {radix}: "
-                f"{pods - radix:,} pods too many",
-                hint=f"three tiers of radix {radix} end at {radix * most:,} leaves "
-                f"({radix * most * leaf.down:,} ports); take a switch with more ports, "
-                "or a higher oversubscription",
+                f"fabric {name}: {total:,} leaves make {pods:,} pods, and cores of radix {top} join {top}: "
+                f"{pods - top:,} pods too many",
+                hint=f"three tiers of radix {radix} end at {top * most:,} leaves ({top * most * leaf.down:,} ports); "
+                "take a switch with more ports, or a higher oversubscription",
             )
         )
     return tall

@@ -46,7 +46,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 def _products(facts: Facts) -> list[DeviceFacts]:
     out = [*(t.switch.device for t in facts.training), facts.frontend.device, facts.oob.device]
     some = [d for f in facts.fleets for d in (f.node, f.cdu, f.nvswitch, f.shelf)]
-    some += [facts.oob_aggregation.device if facts.oob_aggregation else None, facts.control]
+    some += [above.device for above in (facts.oob_aggregation, facts.oob_core) if above]
+    some += [facts.control]
     return out + [d for d in some if d]
 
 

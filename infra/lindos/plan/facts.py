@@ -155,6 +155,7 @@ class Facts:
     frontend: SwitchFacts
     oob: SwitchFacts
     oob_aggregation: SwitchFacts | None
+    oob_core: SwitchFacts | None
     control: DeviceFacts | None
     parts: Parts
     switches: Callable[[], dict[str, Ports]]
@@ -438,6 +439,7 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     fleets = tuple(_fleet(needs, catalogue, f, i, place[f.island]) for i, f in enumerate(spec.compute.fleets))
     oob = catalogue.get(Switch, fabrics.oob.switch)
     uplink = oob.cages.gbps if oob.cages and oob.cages.gbps else 0
+    above = _switch(needs, catalogue, fabrics.oob.aggregation, uplink) if fabrics.oob.aggregation else None
     facts = Facts(
         fleets=fleets,
         training=tuple(
@@ -451,7 +453,8 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
         ),
         frontend=_switch(needs, catalogue, fabrics.frontend.switch, fabrics.frontend.port_gbps),
         oob=_switch(needs, catalogue, fabrics.oob.switch, uplink),
-        oob_aggregation=_switch(needs, catalogue, fabrics.oob.aggregation, uplink) if fabrics.oob.aggregation else None,
+        oob_aggregation=above,
+        oob_core=_switch(needs, catalogue, fabrics.oob.core, uplink) if fabrics.oob.core else above,
         control=_device(needs, "service", services.product, catalogue.get(ServiceNode, services.product))
         if services
         else None,

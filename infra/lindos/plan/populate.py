@@ -426,19 +426,12 @@ def _devices(
         add(parts.leaves.filter(fabric=number).drop("fabric"), device, "switch", "leaf", name, pod=pod)
         add(parts.spines.filter(fabric=number).drop("fabric"), device, "switch", "spine", name, pod=pod)
         add(parts.cores.filter(fabric=number).drop("fabric"), device, "switch", "core", name)
-    for fabric, frame, leaf, above in (
-        ("frontend", parts.frontend, facts.frontend.device, facts.frontend.device),
-        (
-            "oob",
-            parts.oob,
-            facts.oob.device,
-            facts.oob_aggregation.device if facts.oob_aggregation else facts.oob.device,
-        ),
-    ):
-        for role in ("leaf", "spine", "core"):
+    oob = (facts.oob, facts.oob_aggregation or facts.oob, facts.oob_core or facts.oob)
+    for fabric, frame, tiers in (("frontend", parts.frontend, (facts.frontend,) * 3), ("oob", parts.oob, oob)):
+        for role, switch in zip(("leaf", "spine", "core"), tiers, strict=True):
             add(
                 frame.filter(tier=role),
-                leaf if role == "leaf" else above,
+                switch.device,
                 "switch",
                 role,
                 fabric,

@@ -172,7 +172,7 @@ def _of(wanted: Wanted, number: int) -> Wanted:
 def _training(spec: Spec, facts: Facts, number: int, step: Step) -> tuple[Training, Wanted]:
     """A training fabric after a declaration: that of the room declared, or of what stands where that does not fit."""
     fabric, need = facts.training[number], _of(step.need, number)
-    slot_u = max(s.device.u_height for s in (fabric.switch, facts.frontend, facts.oob_aggregation) if s)
+    slot_u = max(s.device.u_height for s in (fabric.switch, facts.frontend, facts.oob_aggregation, facts.oob_core) if s)
     # The racks of the first hall are the measure: a hall that is added later renames nothing.
     per_rack = (spec.halls[0].rack_height_u - NETWORK_RACK_FREE_U) // slot_u
     full = step.rooms[number]
@@ -268,5 +268,12 @@ def size_oob(facts: Facts, access: int, uplinks: int) -> Clos:
             Problem(f"fabric oob: {uplinks} uplinks asked for, {switch.device.product} has {switch.radix}")
         )
     up = max(uplinks, above.radix // 16)
-    spine = LeafPorts(above.radix - up, up)
-    return size_clos("oob", LeafPorts(switch.rj45, uplinks), [1] * access, radix=above.radix, spine=spine)
+    spine, top = LeafPorts(above.radix - up, up), (facts.oob_core or above).radix
+    try:
+        return size_clos("oob", LeafPorts(switch.rj45, uplinks), [1] * access, radix=above.radix, spine=spine, core=top)
+    except InfeasibleError as err:
+        pods = ceil(access / spine.down)
+        offers = sorted(n for n, ports in facts.switches().items() if ports.get(above.gbps, 0) >= pods)
+        told = f", such as {', '.join(offers)}" if offers else ""
+        hint = f"fabrics: oob: core: a switch with {pods} ports of {above.gbps} Gb/s{told}; or more racks_per_switch"
+        raise InfeasibleError([Problem(p.message, hint=hint) for p in err.problems]) from None

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from hashlib import _Hash as Hash
 
-FIELD, ROW = "\x1f", "\x1e"
+FIELD, ROW, END = "\x1f", "\x1e", "\x1d"
 
 
 def row_text(frame: pl.DataFrame) -> pl.Expr:
@@ -36,38 +37,47 @@ def digest_of(texts: Iterable[str]) -> str:
     """Texts in order -> sha256, hexadecimal."""
     out = sha256()
     for text in texts:
-        out.update(text.encode())
-        out.update(b"\x1d")
+        out.update(f"{text}{END}".encode())
     return out.hexdigest()
 
 
-def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
-    """Tables by name -> digest of each slice."""
+def _digested(tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Tables by name -> what slices are digested over, in the order in which it is: name, one text a slice.
+
+    One at a time: the texts of a million GPUs take gigabytes.
+    """
     home = tables["devices"].select("device", "slice")
-    plain = ["devices", "gpus", "addresses", "power_connections", "cables", "racks", "units"]
-    # The plane of a device is in its name.
-    parts: list[tuple[str, pl.DataFrame]] = [
-        (n, digest_by(tables[n], "slice", [c for c in tables[n].columns if c not in ("slice", "plane")])) for n in plain
-    ]
-    for name in ("loads", "asns", "switches"):
-        frame = tables[name].join(home, on="device", maintain_order="left")
-        parts.append((name, digest_by(frame, "slice", tables[name].columns)))
-    cooling = tables["cooling_edges"].join(home, on="device", maintain_order="left")
-    parts.append(("cooling_edges", digest_by(cooling, "slice", tables["cooling_edges"].columns)))
+
+    def own(name: str, frame: pl.DataFrame, columns: list[str]) -> tuple[str, pl.DataFrame]:
+        return name, digest_by(frame, "slice", columns)
+
     logical = ["fabric", "tier", "a_device", "a_port", "b_device", "b_port", "rate_gbps"]
-    labels = ["a_label", "b_label"]
-    links = tables["links"].select(*logical, *labels, "slice")
-    above = tables["links"].join(
-        home.rename({"device": "b_device", "slice": "b_slice"}), on="b_device", maintain_order="left"
-    )
-    above = above.filter(pl.col("b_slice") != pl.col("slice")).select(*logical, slice="b_slice")
-    parts.append(("links", digest_by(links, "slice", [*logical, *labels])))
-    parts.append(("links from below", digest_by(above, "slice", logical)))
-    texts: dict[str, list[str]] = {}
-    for name, frame in parts:
+    for name in (
+        "addresses", "asns", "cables", "cooling_edges", "devices", "gpus", "links", "links from below", "loads",
+        "power_connections", "racks", "switches", "units",
+    ):  # fmt: skip
+        if name == "links":
+            yield own(name, tables["links"], [*logical, "a_label", "b_label"])
+        elif name == "links from below":
+            above = home.select(b_device="device", b_slice="slice")
+            above = tables["links"].select(*logical, "slice").join(above, on="b_device", maintain_order="left")
+            above = above.filter(pl.col("b_slice") != pl.col("slice")).select(*logical, slice="b_slice")
+            yield own(name, above, logical)
+        elif "slice" in tables[name].columns:
+            # The plane of a device is in its name.
+            yield own(name, tables[name], [c for c in tables[name].columns if c not in ("slice", "plane")])
+        else:
+            frame = tables[name].join(home, on="device", maintain_order="left")
+            yield own(name, frame, tables[name].columns)
+
+
+def slice_digests(tables: dict[str, pl.DataFrame]) -> dict[str, str]:
+    """Tables by name -> digest of each slice: sha256 over its texts, hexadecimal."""
+    digests: dict[str, Hash] = {}
+    for name, frame in _digested(tables):
         for slice_, text in frame.iter_rows():
-            texts.setdefault(slice_, []).append(f"{name}{ROW}{text}")
-    return {s: digest_of(sorted(t)) for s, t in sorted(texts.items())}
+            digests.setdefault(slice_, sha256()).update(f"{name}{ROW}{text}{END}".encode())
+    return {s: digest.hexdigest() for s, digest in sorted(digests.items())}
 
 
 KINDS = {"a": "unit", "p": "pod", "g": "core"}

@@ -166,7 +166,7 @@ def _training(layout: Layout, facts: Facts, parts: Population) -> list[pl.DataFr
             low, high = leaves.select(*LEAVES, "plane"), spines.select("device", "pod", "number")
             out.append(_leaf_spine(name, clos, low, high, switch, switch))
         for _, spines, cores in planes:
-            out.append(_spine_core(name, clos, spines.select(*SPINES, "plane"), cores.select(CORES), switch))
+            out.append(_spine_core(name, clos, spines.select(*SPINES, "plane"), cores.select(CORES), switch, switch))
     return out
 
 
@@ -218,23 +218,23 @@ def _leaf_spine(
 
 
 def _spine_core(
-    fabric: str, clos: Clos, spines: pl.DataFrame, cores: pl.DataFrame, switch: SwitchFacts
+    fabric: str, clos: Clos, spines: pl.DataFrame, cores: pl.DataFrame, switch: SwitchFacts, top: SwitchFacts
 ) -> pl.DataFrame:
     """Spine s of every pod to each core of group s, `spine_core` links a pair; a pod has its ports on every core."""
     if clos.tiers < 3:
         return pl.DataFrame()
     joined = cores.select("group", core="number", b_device="device")
     groups, each = switch.groups, clos.spine_core
-    shared = each < groups and groups % each == 0 and clos.spine_up % groups == 0
+    shared = groups == top.groups and each < groups and groups % each == 0 and clos.spine_up % groups == 0
     stripe = _stripe_shared if shared else _stripe
-    above, port = stripe(clos.spine_up, clos.cores_per_group, switch.radix, switch.groups, pl.col("pod"))
+    above, port = stripe(clos.spine_up, clos.cores_per_group, top.radix, gcd(groups, top.groups), pl.col("pod"))
     frame = _times(spines, k=clos.spine_up).with_columns(group="number", core=above)
     frame = frame.join(joined, on=["group", "core"], maintain_order="left").with_columns(
         a_device="device",
         a_number=clos.spine_down + pl.col("k"),
         b_number=port,
     )
-    return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, switch)
+    return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, top)
 
 
 def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
@@ -353,6 +353,7 @@ def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int)
             fe.filter(tier="spine").select(spine_cols),
             fe.filter(tier="core").select(core_cols),
             facts.frontend,
+            facts.frontend,
         ),
         _node_leaf_oob(layout, facts, parts, racks_per_switch),
         _leaf_spine(
@@ -369,6 +370,7 @@ def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int)
             oob.filter(tier="spine").select(spine_cols),
             oob.filter(tier="core").select(core_cols),
             above,
+            facts.oob_core or above,
         ),
     ]
     links = pl.concat([f for f in frames if len(f)]).with_columns(link=pl.format("{}:{}", "a_device", "a_port"))

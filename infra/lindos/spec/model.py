@@ -367,6 +367,10 @@ class OobFabric(_Fabric):
     aggregation: Annotated[
         ProductName | None, Field(description="Product name of the switches that join the access switches.")
     ] = None
+    core: Annotated[
+        ProductName | None,
+        Field(description="Product name of the switches of the top tier, where they are not those of `aggregation`."),
+    ] = None
     uplinks: Annotated[int, Field(ge=1, le=4, description="Uplinks of an access switch.")] = 2
 
 

@@ -43,6 +43,7 @@ MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("fabrics", "frontend", "switch"), "switch"),
     (("fabrics", "oob", "switch"), "switch"),
     (("fabrics", "oob", "aggregation"), "switch"),
+    (("fabrics", "oob", "core"), "switch"),
 )
 """Where a product is named, and of which kind it has to be. '*' is any entry of a list."""
 
