@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+SLICES = 600
+"""A stack costs by the square of its resources: with more slices than this, a site's own stack tells of pods."""
+
 TRAIN = ("transformer", "board", "busway", "rack_pdu")
 """Stages of a hall's power train, from the feed down."""
 
@@ -120,21 +123,57 @@ def fabrics(plan: Plan) -> tuple[Row, ...]:
 
 
 def slices(plan: Plan) -> tuple[Row, ...]:
-    """Plan -> a row a slice."""
-    lengths = plan.cables.group_by("slice").agg(cable_m=_thousands("length_mm"))
-    stands = plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack")
-    rows_of = stands.group_by("slice").agg(pl.col("row").unique().sort().alias("rows"))
-    shares = _shares(plan).join(plan.devices.select("device", "slice"), on="device")
-    fed = shares.group_by("slice", "feed").agg(kw=_thousands("nameplate_w")).sort("slice", "feed")
+    """Plan -> a row a slice; of a site with more than `SLICES` of them, a row a pod and one for the cores of a fabric."""
+    parts = _parts(plan)
+    part = parts.select("slice", "part")
     feeds_kw: dict[str, dict[str, float]] = {}
-    for slice_, feed, kw in fed.iter_rows():
-        feeds_kw.setdefault(slice_, {})[feed] = kw
-    frame = plan.slices.join(lengths, on="slice", how="left", maintain_order="left")
-    frame = frame.join(rows_of, on="slice", how="left", maintain_order="left").with_columns(
-        pl.col("cable_m").fill_null(0.0), nameplate_kw=_kilo("nameplate_w")
+    shares = _shares(plan).join(plan.devices.select("device", "slice"), on="device").join(part, on="slice")
+    fed = shares.group_by("part", "feed").agg(kw=_thousands("nameplate_w")).sort("part", "feed")
+    for name, feed, kw in fed.iter_rows():
+        feeds_kw.setdefault(name, {})[feed] = kw
+    lengths = plan.cables.select("slice", "length_mm").join(part, on="slice").group_by("part")
+    stands = plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack").join(part, on="slice")
+    counts = ("devices", "nodes", "gpus", "switches", "cables")
+    frame = parts.group_by("part", maintain_order=True).agg(
+        pl.col("part_kind").first().alias("kind"),
+        pl.col("fabric").drop_nulls().first(),
+        *(_sum(c) for c in counts),
+        pl.col("digest"),
+        nameplate_kw=_thousands("nameplate_w"),
     )
-    rows = _rows(frame.drop("nameplate_w"))
-    return tuple({**row, "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows)
+    for more in (
+        stands.group_by("part").agg(racks=pl.col("rack").n_unique(), rows=pl.col("row").unique().sort()),
+        lengths.agg(cable_m=_thousands("length_mm")),
+    ):
+        frame = frame.join(more, on="part", how="left", maintain_order="left")
+    rows = _rows(frame.rename({"part": "slice"}).with_columns(pl.col("cable_m").fill_null(0.0)))
+    return tuple(
+        {**row, "digest": _of_all(row["digest"]), "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows
+    )
+
+
+def _parts(plan: Plan) -> pl.DataFrame:
+    """Plan -> its slices with the `part` of the site's stack that each is told in, and the kind of that.
+
+    Few slices are parts themselves. Where they are many, a pod's part takes its units, its spines and its access
+    switches, and all groups of cores of a fabric are one part.
+    """
+    frame = plan.slices
+    if len(frame) <= SLICES:
+        return frame.with_columns(part="slice", part_kind="kind")
+    pods = plan.units.select(slice="unit", home="pod")
+    frame = frame.join(pods, on="slice", how="left", maintain_order="left")
+    below = pl.col("slice").str.strip_prefix("oob-")
+    known = pl.when(below.is_in(pods["home"].unique().implode())).then(below)
+    cores = pl.when(pl.col("kind") == "core").then(pl.col("slice").str.replace(r"g\d+(-pl\d+)?$", "cores"))
+    part = pl.coalesce("home", cores, known, "slice")
+    kind = pl.when(known.is_not_null() | pl.col("home").is_not_null()).then(pl.lit("pod")).otherwise("kind")
+    return frame.with_columns(part=part, part_kind=kind)
+
+
+def _of_all(digests: list[str]) -> str:
+    """Digests of the slices of a part -> that of the part: of one, its own."""
+    return digests[0] if len(digests) == 1 else sha256("\n".join(digests).encode()).hexdigest()
 
 
 def narrow(plan: Plan, name: str) -> Plan:
