@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from lindos.plan import design_site
 from lindos.resources.computed import FABRIC, FEED, HALL, SLICE
 from lindos.resources.node import NODE
 from lindos.resources.switch import SWITCH
-from lindos.resources.views import site_view, slice_view
+from lindos.resources.views import site_view, slice_view, slices
 
 if TYPE_CHECKING:
     from lindos.plan import Plan
@@ -162,3 +163,25 @@ def test_growing_the_site_adds_slices_and_renames_no_device(tmp_path: Path) -> N
     assert set(grown.slices["slice"]) - set(small.slices["slice"]) == {"a0003"}
     for name in ("a0001", "a0002"):
         assert slice_view(grown, name, "retain").nodes == slice_view(small, name, "retain").nodes
+
+
+def test_a_site_of_many_slices_is_told_by_pods(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lindos.resources.views.SLICES", 3)
+    rows = by_name(slices(plan), "slice")
+    assert len(rows) < len(plan.slices)
+    assert all(SLICE.check(row) == (row, []) for row in rows.values())
+    for column in ("devices", "nodes", "gpus", "switches"):
+        assert sum(row[column] for row in rows.values()) == plan.slices[column].sum()
+    assert sum(row["cables"] for row in rows.values()) == len(plan.cables)
+    pod, home = rows["p001"], set(plan.units.filter(pod="p001")["unit"]) | {"p001", "oob-p001"}
+    inside = plan.slices.filter(pl.col("slice").is_in(home))
+    assert (pod["kind"], pod["gpus"]) == ("pod", inside["gpus"].sum())
+    assert math.isclose(pod["nameplate_kw"] * 1000, inside["nameplate_w"].sum(), abs_tol=100)
+
+
+def test_what_changes_in_one_slice_shows_in_its_pod_alone(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lindos.resources.views.SLICES", 3)
+    digest = pl.when(pl.col("slice") == "a0001").then(pl.lit("0" * 64)).otherwise("digest")
+    other = replace(plan, slices=plan.slices.with_columns(digest=digest))  # type: ignore[arg-type]  # the same schema
+    was, now = slices(plan), slices(other)
+    assert [r["slice"] for r, s in zip(was, now, strict=True) if r != s] == ["p001"]

@@ -69,7 +69,7 @@ FABRIC = Kind(
 
 SLICE = Kind(
     "lindos:index:Slice",
-    "What one stack manages: a unit, a pod's spines, a core group, or what all share.",
+    "What one stack manages: a unit, a pod's spines, a core group, or what all share; of a large site, a whole pod.",
     {
         "slice": Field("name of the slice", identity=True),
         "kind": Field("unit, pod, core, frontend, oob or services"),
