@@ -82,7 +82,9 @@ def _halves(links: pl.DataFrame) -> pl.DataFrame:
 def _carried(links: pl.DataFrame, *keys: str) -> pl.DataFrame:
     """Links as they are plugged -> by `keys`, Gb/s between the halves: through each switch above its smaller side."""
     sides = links.group_by(*keys, "above", "half").agg(pl.col("rate_gbps").cast(pl.Int64).sum())
-    sides = sides.group_by(*keys, "above").agg(least=pl.when(pl.len() == 2).then(pl.col("rate_gbps").min()).otherwise(0))
+    sides = sides.group_by(*keys, "above").agg(
+        least=pl.when(pl.len() == 2).then(pl.col("rate_gbps").min()).otherwise(0)
+    )
     return sides.group_by(*keys).agg(gbps=pl.col("least").sum())
 
 

@@ -132,7 +132,9 @@ def slices(plan: Plan) -> tuple[Row, ...]:
     for name, feed, kw in fed.iter_rows():
         feeds_kw.setdefault(name, {})[feed] = kw
     lengths = plan.cables.select("slice", "length_mm").join(part, on="slice").group_by("part")
-    stands = plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack").join(part, on="slice")
+    stands = (
+        plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack").join(part, on="slice")
+    )
     counts = ("devices", "nodes", "gpus", "switches", "cables")
     frame = parts.group_by("part", maintain_order=True).agg(
         pl.col("part_kind").first().alias("kind"),
@@ -147,9 +149,7 @@ def slices(plan: Plan) -> tuple[Row, ...]:
     ):
         frame = frame.join(more, on="part", how="left", maintain_order="left")
     rows = _rows(frame.rename({"part": "slice"}).with_columns(pl.col("cable_m").fill_null(0.0)))
-    return tuple(
-        {**row, "digest": _of_all(row["digest"]), "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows
-    )
+    return tuple({**row, "digest": _of_all(row["digest"]), "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows)
 
 
 def _parts(plan: Plan) -> pl.DataFrame:
@@ -158,7 +158,7 @@ def _parts(plan: Plan) -> pl.DataFrame:
     Few slices are parts themselves. Where they are many, a pod's part takes its units, its spines and its access
     switches, and all groups of cores of a fabric are one part.
     """
-    frame = plan.slices
+    frame: pl.DataFrame = plan.slices
     if len(frame) <= SLICES:
         return frame.with_columns(part="slice", part_kind="kind")
     pods = plan.units.select(slice="unit", home="pod")
