@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from lindos.errors import InfeasibleError
-from lindos.plan.address import Field, folded, packed
+from lindos.plan.address import FEWER_LINKS, Field, folded, packed
 
 
 def links(switches: int, uplinks: int) -> pl.DataFrame:
@@ -39,3 +41,10 @@ def test_a_field_that_is_full_is_named(switches: int, uplinks: int) -> None:
     with pytest.raises(InfeasibleError, match="switch of the training fabrics") as said:
         packed(folded(links(switches, uplinks), 13), 0, FIELDS)
     assert str(switches - 1) in str(said.value)
+
+
+def test_links_of_two_planes_of_a_million_gpus_are_too_many_and_the_way_out_is_told() -> None:
+    fields = [replace(FIELDS[0], helps=FEWER_LINKS), *FIELDS[1:]]
+    with pytest.raises(InfeasibleError) as said:
+        packed(folded(links(31_264, 64), 13), 0, fields)
+    assert said.value.problems[0].hint == f"the address plan ends here; {FEWER_LINKS}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HOME = r"(p\d+)(?:-pl\d+)?-spine\d+$"
 """The pod in the name of a spine; a leaf is a home of its own."""
+CORE = r"-core\d+$"
+"""What follows the group in the name of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,16 @@ def moved_cables(changes: dict[str, Change], old: Tables, new: Tables) -> pl.Dat
     columns = ["link", "fabric", "tier", "a_device", "a_port", "b_device", "b_port", "cable"]
     moved = changes["links"].told("moved").select("link", "b_device_was", "b_port_was")
     frame = new["links"].select(columns).join(moved, on="link", maintain_order="left")
-    slices = old["devices"].select(b_device_was="device", above="slice")
     below = old["devices"].select(a_device="device", below="slice")
-    frame = frame.join(slices, on="b_device_was", how="left", maintain_order="left")
     frame = frame.join(below, on="a_device", how="left", maintain_order="left")
     for tables, end in ((old, "_was"), (new, "")):
         bought = tables["cables"].select("cable", *(pl.col(c).alias(c + end) for c in ("part", "a_part")))
         links = tables["links"].select("link", "cable").join(moved.select("link"), on="link", how="semi")
         frame = frame.join(links.join(bought, on="cable").drop("cable"), on="link", how="left", maintain_order="left")
     tier = pl.col("tier").cast(pl.String)
-    by_group = pl.when(tier == "spine_core").then(pl.coalesce("above", "b_device_was"))
+    by_group = pl.when(tier == "spine_core").then(pl.col("b_device_was").str.replace(CORE, ""))
     batch = by_group.when(tier == "node_leaf").then(pl.coalesce("below", "a_device")).otherwise("b_device_was")
-    return frame.with_columns(tier, batch=batch).drop("above", "below")
+    return frame.with_columns(tier, batch=batch).drop("below")
 
 
 def _halves(links: pl.DataFrame) -> pl.DataFrame:

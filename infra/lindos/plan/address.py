@@ -34,6 +34,8 @@ FRONTEND_BLOCK = "10.128.0.0/12"
 """All front-end ports; what lies beyond them is for people to say."""
 RAIL_PREFIX_LEN = 12
 UPLINK_BITS = 7
+FEWER_LINKS = "fewer planes, a switch with more ports, or fewer tiers take fewer links"
+"""A /31 a link: a /10 has 1,048,576 links a tier, as many as a million GPUs take on one plane; no layout holds two."""
 TRAINING = pl.col("fabric").str.starts_with("rdma")
 """Links and switches of the training fabrics."""
 
@@ -65,11 +67,12 @@ def dotted(number: pl.Expr) -> pl.Expr:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A coordinate (a column), its width in bits, and what to call it when it does not fit."""
+    """A coordinate (a column), its width in bits, what to call it when it does not fit, and what then helps."""
 
     column: str
     bits: int
     what: str
+    helps: str = "smaller units or several sites are a way out"
 
 
 def packed(frame: pl.DataFrame, base: int, fields: list[Field]) -> pl.DataFrame:
@@ -85,7 +88,7 @@ def packed(frame: pl.DataFrame, base: int, fields: list[Field]) -> pl.DataFrame:
             problems.append(
                 Problem(
                     f"addresses: {field.what} {most} does not fit its {field.bits} bits (0 to {2**field.bits - 1})",
-                    hint="the address plan ends here; smaller units or several sites are a way out",
+                    hint=f"the address plan ends here; {field.helps}",
                 )
             )
     if problems:
@@ -308,7 +311,7 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
             folded(_up(links, numbers, of), bits), base,
             [
                 Field("tier_bit", 1, "tier"),
-                Field("switch", bits, what),
+                Field("switch", bits, what, FEWER_LINKS),
                 Field("uplink", UPLINK_BITS, "uplink"),
                 Field("end", 1, "end"),
             ],

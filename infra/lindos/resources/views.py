@@ -123,7 +123,7 @@ def fabrics(plan: Plan) -> tuple[Row, ...]:
 
 
 def slices(plan: Plan) -> tuple[Row, ...]:
-    """Plan -> a row a slice; of a site with more than `SLICES` of them, a row a pod and one for the cores of a fabric."""
+    """Plan -> a row a slice; with more than `SLICES` of them a row a pod, and one for all cores of a fabric."""
     parts = _parts(plan)
     part = parts.select("slice", "part")
     feeds_kw: dict[str, dict[str, float]] = {}
