@@ -273,7 +273,8 @@ def size_oob(facts: Facts, access: int, uplinks: int) -> Clos:
         return size_clos("oob", LeafPorts(switch.rj45, uplinks), [1] * access, radix=above.radix, spine=spine, core=top)
     except InfeasibleError as err:
         pods = ceil(access / spine.down)
-        offers = sorted(n for n, ports in facts.switches().items() if ports.get(above.gbps, 0) >= pods)
+        known = facts.switches().items()
+        offers = sorted(n for n, p in known if not p.infiniband and p.speeds.get(above.gbps, 0) >= pods)
         told = f", such as {', '.join(offers)}" if offers else ""
         hint = f"fabrics: oob: core: a switch with {pods} ports of {above.gbps} Gb/s{told}; or more racks_per_switch"
         raise InfeasibleError([Problem(p.message, hint=hint) for p in err.problems]) from None
