@@ -177,3 +177,23 @@ def test_a_site_of_one_link_layer_is_not_offered_switches_of_the_other() -> None
     with pytest.raises(InfeasibleError) as caught:
         designed(spec)
     assert "switch: sn" not in caught.value.render()
+
+
+def test_xdr_is_as_published_and_breaks_no_rule() -> None:
+    """DGX B300 with XDR, one unit of 72 on Q3400: eight leaves, four spines; a cage carries two ports of 800 Gb/s."""
+    spec = Spec.model_validate(YAML(typ="safe", pure=True).load((HERE / "xdr.yaml").read_text()))
+    plan = designed(spec)
+    assert check(plan, spec) == ()
+    roles = plan.devices.filter(pl.col("fabric") == "rdma").group_by("role").len()
+    assert dict(roles.iter_rows()) == {"leaf": 8, "spine": 4}
+    files = {a.path: a.data.decode() for a in artefacts(plan, {}) if a.path.startswith("ib/")}
+    assert "   P1 -4x-200G-> HCA_mlx5_8 xdr-a0001-r01-n01 mlx5_0/P1\n" in files["ib/rdma/fabric.topo"]
+    assert "xdr-a0001-leaf00,sw37p2,74," in files["ib/rdma/ports.csv"]
+    assert "sharp_enabled 2" in files["ib/rdma/ufm01.opensm.conf"]
+
+
+def test_a_switch_without_a_subnet_manager_needs_hosts_that_run_one() -> None:
+    site = YAML(typ="safe", pure=True).load((HERE / "xdr.yaml").read_text())
+    spec = Spec.model_validate(merge(site, {"fabrics": {"rdma": {"infiniband": {"subnet_manager": "switch"}}}}))
+    (found,) = check(designed(spec), spec)
+    assert found.message == "0 of 2 subnet managers; q3400_ra runs none"
