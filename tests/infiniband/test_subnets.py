@@ -18,6 +18,8 @@ from ruamel.yaml import YAML
 from lindos.catalogue import load_catalogue
 from lindos.catalogue.load import merge
 from lindos.check import check
+from lindos.diff.compare import bare, compare
+from lindos.diff.switches import reconfigured
 from lindos.emit import artefacts
 from lindos.emit.infiniband import subnets, topology
 from lindos.errors import DriverError, InfeasibleError
@@ -120,6 +122,19 @@ def test_an_island_of_ethernet_beside_infiniband_is_told_all_that_it_needs() -> 
     switches = {p.split("/")[1] for p in files() if p.startswith("switches/")}
     assert "subnets-a0004-leaf00" in switches
     assert not [s for s in switches if "-pl" in s]
+
+
+def test_growth_tells_no_switch_of_infiniband_anything() -> None:
+    _, was = planned()
+    fleets = deepcopy(SITE["compute"]["fleets"])
+    _, now = planned(compute=SITE["compute"] | {"fleets": [*fleets, fleets[0] | {"name": "more", "gpus": 4}]})
+    old, new = (bare(plan, keep_site=True) for plan in (was, now))
+    changes = compare(old, new)
+    assert changes["links"].added.filter(pl.col("fabric") == "rdma").height == 4 * 2 + 2 * 2 * 4
+    told = set(reconfigured(old, new, changes)["slice"])
+    ours = set(now.devices.filter(pl.col("fabric") == "rdma", pl.col("role") == "spine")["slice"])
+    assert ours
+    assert not told & ours
 
 
 def test_the_twin_says_that_it_cannot_stand_in(tmp_path: Path) -> None:

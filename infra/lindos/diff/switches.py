@@ -44,7 +44,10 @@ def reconfigured(old: Tables, new: Tables, changes: dict[str, Change]) -> pl.Dat
         device=f"{e}_device", port=f"{e}_port") for e in ("a", "b"))  # fmt: skip
     again = again.join(routed.with_columns(session=True), on=["device", "port"], how="left")
     again = again.select("device", "port", what=pl.lit("changed"), session=pl.col("session").fill_null(value=False))
-    stand = new["devices"].filter(pl.col("kind").cast(pl.String) == "switch").select("device", "slice")
+    # A switch of InfiniBand is told nothing: its subnet manager finds what was plugged in.
+    mute = new["fabrics"].filter(pl.col("link_layer").cast(pl.String) == "infiniband")["fabric"].to_list()
+    stand = new["devices"].filter(pl.col("kind").cast(pl.String) == "switch", ~pl.col("fabric").is_in(mute))
+    stand = stand.select("device", "slice")
     stand = stand.join(old["devices"].select("device"), on="device", how="semi", maintain_order="left")
     frame = pl.concat([ports, again]).join(stand, on="device")
     counted = {}
