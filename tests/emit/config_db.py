@@ -75,6 +75,8 @@ def _map(module: str, table: str, key: str, value: str, kind: Kind, to: Kind) ->
     return Table(module, {f"{table}_LIST": {"name": NAME}}, inner=(table, key, value, kind, to))
 
 
+VRF, AF, SPAN = ref("BGP_GLOBALS"), one_of("ipv4_unicast", "ipv6_unicast"), Kind(r"exact|\d+\.\.\d+")
+MEMBER = {"peer_group_name": TEXT, "peer_type": one_of("internal", "external")}
 DSCP, TC = Kind("6[0-3]|[1-5]?[0-9]"), number(0, 15)
 PRIORITY = Kind("[0-7]")
 PROFILE_LIST = Kind(yang="references")
@@ -109,7 +111,8 @@ TABLES: dict[str, Table] = {
         ("lanes", "speed"),
     ),
     "INTERFACE": Table(
-        "sonic-interface", {"INTERFACE_LIST": {"name": PORT}, "INTERFACE_IPPREFIX_LIST": {"name": PORT, "ip-prefix": PREFIX}}
+        "sonic-interface", {"INTERFACE_LIST": {"name": PORT}, "INTERFACE_IPPREFIX_LIST": {"name": PORT, "ip-prefix": PREFIX}},
+        {"ipv6_use_link_local_only": one_of("enable", "disable")},
     ),
     "LOOPBACK_INTERFACE": Table(
         "sonic-loopback-interface",
@@ -149,11 +152,55 @@ TABLES: dict[str, Table] = {
         {"hwsku": Kind(".{1,255}"), "lo_addr": ADDRESS, "mgmt_addr": ADDRESS, "type": TEXT},
     ),
     "BGP_NEIGHBOR": Table(
-        "sonic-bgp-neighbor", {"BGP_NEIGHBOR_TEMPLATE_LIST": {"neighbor": ADDRESS}},
+        "sonic-bgp-neighbor",
+        {"BGP_NEIGHBOR_TEMPLATE_LIST": {"neighbor": ADDRESS}, "BGP_NEIGHBOR_LIST": {"vrf_name": VRF, "neighbor": PORT}},
         {
             "asn": number(1, 2**32 - 1), "name": ref("DEVICE_NEIGHBOR_METADATA"), "local_addr": ADDRESS,
-            "keepalive": number(0, 65535), "holdtime": number(0, 65535), "bfd": BOOL, "admin_status": UP,
+            "keepalive": number(0, 65535), "holdtime": number(0, 65535), "admin_status": UP, **MEMBER,
         },
+    ),
+    "BGP_NEIGHBOR_AF": Table(
+        "sonic-bgp-neighbor",
+        {"BGP_NEIGHBOR_AF_LIST": {"vrf_name": VRF, "neighbor": PORT, "afi_safi": AF}}, {"admin_status": UP},
+    ),
+    "BGP_GLOBALS": Table(
+        "sonic-bgp-global", {"BGP_GLOBALS_LIST": {"vrf_name": one_of("default")}},
+        {
+            "router_id": ADDRESS, "local_asn": number(1, 2**32 - 1), "load_balance_mp_relax": BOOL,
+            "log_nbr_state_changes": BOOL,
+        },
+    ),
+    "BGP_GLOBALS_AF": Table(
+        "sonic-bgp-global", {"BGP_GLOBALS_AF_LIST": {"vrf_name": VRF, "afi_safi": AF}}, {"max_ebgp_paths": number(1, 256)}
+    ),
+    "BGP_GLOBALS_AF_NETWORK": Table(
+        "sonic-bgp-global", {"BGP_GLOBALS_AF_NETWORK_LIST": {"vrf_name": VRF, "afi_safi": AF, "ip_prefix": PREFIX}}
+    ),
+    "BGP_PEER_GROUP": Table(
+        "sonic-bgp-peergroup", {"BGP_PEER_GROUP_LIST": {"vrf_name": VRF, "peer_group_name": TEXT}},
+        {
+            "keepalive": number(0, 65535), "holdtime": number(0, 65535), "bfd": BOOL, "capability_ext_nexthop": BOOL,
+            "detection_multiplier": number(2, 255), "desired_minimum_tx_interval": number(50, 60000),
+            "required_minimum_receive": number(50, 60000),
+        },
+    ),
+    "BGP_PEER_GROUP_AF": Table(
+        "sonic-bgp-peergroup",
+        {"BGP_PEER_GROUP_AF_LIST": {"vrf_name": VRF, "peer_group_name": TEXT, "afi_safi": AF}},
+        {"admin_status": UP, "route_map_in": ref("ROUTE_MAP_SET"), "route_map_out": ref("ROUTE_MAP_SET")},
+    ),
+    "PREFIX_SET": Table(
+        "sonic-routing-policy-sets", {"PREFIX_SET_LIST": {"name": TEXT}}, {"mode": one_of("IPv4", "IPv6")}
+    ),
+    "PREFIX": Table(
+        "sonic-routing-policy-sets",
+        {"PREFIX_NOSEQ_LIST": {"name": ref("PREFIX_SET"), "ip_prefix": PREFIX, "masklength_range": SPAN}},
+        {"action": one_of("permit", "deny")},
+    ),
+    "ROUTE_MAP_SET": Table("sonic-route-map", {"ROUTE_MAP_SET_LIST": {"name": TEXT}}),
+    "ROUTE_MAP": Table(
+        "sonic-route-map", {"ROUTE_MAP_LIST": {"name": TEXT, "stmt_name": number(1, 65535)}},
+        {"route_operation": one_of("permit", "deny"), "match_prefix_set": ref("PREFIX_SET")},
     ),
     "STATIC_ROUTE": Table(
         "sonic-static-route", {"STATIC_ROUTE_LIST": {"vrf_name": one_of("default"), "prefix": PREFIX}},
@@ -311,7 +358,18 @@ def _musts(document: Document) -> Iterator[str]:
     for name, row in document.get("VLAN", {}).items():
         if name != f"Vlan{row['vlanid']}":
             yield f"VLAN|{name}: vlanid is {row['vlanid']}"
+    if len(document.get("NTP_SERVER", {})) > 10:
+        yield "NTP_SERVER: more than 10"
     metadata = document["DEVICE_METADATA"]["localhost"]
+    managed = metadata["frr_mgmt_framework_config"] == "true"
+    if managed != ("BGP_GLOBALS" in document) or any(
+        ("|" in key) != managed for key in document.get("BGP_NEIGHBOR", {})
+    ):
+        yield "BGP: two schemas at once"
+    for key, row in document.get("BGP_NEIGHBOR", {}).items():
+        group = f"default|{row['peer_group_name']}" if "peer_group_name" in row else None
+        if group and group not in document.get("BGP_PEER_GROUP", {}):
+            yield f"BGP_NEIGHBOR|{key}: no group {group}"
     if metadata.get("suppress-fib-pending") == "enabled" and metadata.get("synchronous_mode") != "enable":
         yield "DEVICE_METADATA: suppress-fib-pending wants synchronous mode"
     lanes = [lane for row in document.get("PORT", {}).values() for lane in row["lanes"].split(",")]

@@ -18,12 +18,15 @@ from ruamel.yaml import YAML
 
 from lindos.catalogue import load_catalogue
 from lindos.catalogue.load import merge
+from lindos.check import check
 from lindos.drivers.nos import FILES
 from lindos.emit.artefacts import artefacts, work
 from lindos.emit.dialects import ALWAYS, DIALECTS, switches
+from lindos.emit.intent import HARDWARE, SOFTWARE
 from lindos.emit.inventory import lossless
 from lindos.emit.write import write_build
 from lindos.errors import CatalogueError
+from lindos.finding import Severity
 from lindos.plan import Plan, design
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
@@ -42,7 +45,10 @@ def planned(**changes: Any) -> Plan:
 
 
 class Said(NamedTuple):
-    """What a file says of one port: its address, and the peer and ASN at the far end; of a bridged one nothing."""
+    """What a file says of one port: its address, and the peer and ASN at the far end; of a bridged one nothing.
+
+    Of an unnumbered one, that the peer is whoever stands at the far end, in another AS.
+    """
 
     address: str | None
     peer: str | None
@@ -50,6 +56,7 @@ class Said(NamedTuple):
 
 
 Ports = dict[str, Said]
+BARE = Said(None, "external", None)
 
 
 def expected(plan: Plan) -> dict[str, Ports]:
@@ -59,13 +66,18 @@ def expected(plan: Plan) -> dict[str, Ports]:
         (d, p): f"{a}/{n}" for d, p, a, n in plan.addresses.select("device", "port", "address", "prefix_len").rows()
     }
     asns = dict(plan.asns.iter_rows())
+    bare = set(plan.fabrics.filter("unnumbered")["fabric"])
     out: dict[str, Ports] = {}
-    for tier, *ends in plan.links.select("tier", "a_device", "a_port", "b_device", "b_port").rows():
+    for fabric, tier, *ends in plan.links.select("fabric", "tier", "a_device", "a_port", "b_device", "b_port").rows():
         for device, port, far, far_port in (ends, [*ends[2:], *ends[:2]]):
             if device not in boxes or port == "eth0":
                 continue
-            peer = spots[far, far_port].split("/")[0] if tier != "node_leaf" else None
-            said = Said(spots.get((device, port)), peer, asns[far] if peer else None)
+            peer = spots[far, far_port].split("/")[0] if tier != "node_leaf" and fabric not in bare else None
+            said = (
+                BARE
+                if fabric in bare and tier != "node_leaf"
+                else Said(spots.get((device, port)), peer, asns[far] if peer else None)
+            )
             assert port not in out.setdefault(device, {})
             out[device][port] = said
     return out
@@ -74,15 +86,21 @@ def expected(plan: Plan) -> dict[str, Ports]:
 def from_sonic(files: dict[str, str]) -> Ports:
     d = json.loads(files["config_db.json"])
     address = {k.split("|")[0]: k.split("|")[1] for k in d.get("INTERFACE", {}) if "|" in k}
-    peers = {n["local_addr"]: (far, int(n["asn"])) for far, n in d.get("BGP_NEIGHBOR", {}).items()}
+    neighbours = d.get("BGP_NEIGHBOR", {})
+    peers = {n["local_addr"]: (far, int(n["asn"])) for far, n in neighbours.items() if "|" not in far}
+    bare = {far.split("|")[1]: n["peer_type"] for far, n in neighbours.items() if "|" in far}
     members = {k.split("|")[1] for k in d.get("VLAN_MEMBER", {})}
     out: Ports = {}
     for name, row in d["PORT"].items():
         if row["admin_status"] == "up":
-            assert (name in address) != (name in members)
+            assert [name in address, name in members, name in bare].count(True) == 1
+            if name in bare:
+                out[row["alias"]] = Said(None, bare.pop(name), None)
+                continue
             spot = address.get(name)
             out[row["alias"]] = Said(spot, *peers.pop(spot.split("/")[0] if spot else "", (None, None)))
     assert not peers
+    assert not bare
     assert len(out) == sum(row["admin_status"] == "up" for row in d["PORT"].values())
     return out
 
@@ -98,6 +116,9 @@ def from_cumulus(files: dict[str, str]) -> Ports:
             continue
         alias = f"etp{found[1]}{'abcdefgh'[int(found[2])] if found[2] else ''}"
         spot = next(iter(row["ip"]["address"])) if "ip" in row else None
+        if waiting.get(name, {}).get("type") == "unnumbered":
+            out[alias] = Said(spot, waiting.pop(name)["remote-as"], None)
+            continue
         assert (spot is None) == ("bridge" in row)
         far = next((a for a, n in neighbours.items() if n["description"] == row["description"]), None)
         asn = waiting.pop(far)["remote-as"] if far else None
@@ -111,8 +132,14 @@ def from_frr(files: dict[str, str]) -> Ports:
     address = {n: re.search(r"address (\S+)", b)[1] for n, b in blocks if "address" in b}  # type: ignore[index]
     asn = {a: int(n) for a, n in re.findall(r"neighbor (\S+) remote-as (\d+)", files["frr.conf"])}
     peers = {d: a for a, d in re.findall(r"neighbor (\S+) description (\S+)", files["frr.conf"])}
+    group = re.search(r"neighbor FABRIC remote-as (\S+)", files["frr.conf"])
+    bare = set(re.findall(r"neighbor (\S+) interface peer-group FABRIC", files["frr.conf"]))
     out: Ports = {}
     for name, far in re.findall(r"^interface (\S+)\n description (\S+)", files["frr.conf"], re.MULTILINE):
+        if group and name in bare:
+            assert peers.pop(far) == name
+            out[name] = Said(address.get(name), group[1], None)
+            continue
         peer = peers.pop(far, None)
         out[name] = Said(address.get(name), peer, asn.pop(peer) if peer else None)
     assert not peers
@@ -146,6 +173,29 @@ def test_three_dialects_say_what_the_plan_says(gpus: int, rails: int, uplinks: i
     wanted = expected(plan)
     for dialect in DIALECTS:
         assert said(plan, dialect) == wanted, dialect
+
+
+@pytest.mark.parametrize("bare", [("rdma",), ("oob", "frontend"), ("rdma", "frontend", "oob")])
+def test_three_dialects_say_the_same_of_links_without_addresses(bare: tuple[str, ...]) -> None:
+    plan = planned(fabrics={name: {"bgp": "unnumbered"} for name in bare})
+    wanted = expected(plan)
+    assert BARE in {said for ports in wanted.values() for said in ports.values()}
+    for dialect in DIALECTS:
+        assert said(plan, dialect) == wanted, dialect
+    assert not [f for f in check(plan) if f.severity is Severity.CRITICAL]
+
+
+def test_times_are_told_from_one_place() -> None:
+    plan = planned(fabrics={"rdma": {"bgp": "unnumbered"}})
+    files = {a.path.rsplit("/", 1)[1]: a.data.decode() for a in switches(plan, DIALECTS) if "a0001-leaf00" in a.path}
+    group = json.loads(files["config_db.json"])["BGP_PEER_GROUP"]["default|FABRIC"]
+    nvue = yaml.load(files["nvue.yaml"], Loader=yaml.CSafeLoader)[0]["set"]["vrf"]["default"]["router"]["bgp"]
+    cumulus = nvue["peer-group"]["fabric"]
+    for times in (group["keepalive"], group["holdtime"]), tuple(str(v) for v in cumulus["timers"].values())[::-1]:
+        assert times == (str(HARDWARE.keepalive_s), str(HARDWARE.hold_s))
+    assert cumulus["bfd"]["min-rx-interval"] == int(group["required_minimum_receive"]) == HARDWARE.every_ms
+    assert f"  receive-interval {SOFTWARE.every_ms}\n" in files["frr.conf"]
+    assert "bfdd=yes" in files["daemons"]
 
 
 @pytest.mark.parametrize("product", ["sn5600"])

@@ -24,22 +24,53 @@ from lindos.emit.intent import SwitchView, told, views
 from lindos.emit.sonic import config_db
 from lindos.errors import CatalogueError
 from lindos.plan import design_site
+from lindos.plan.store import design_spec
 
 SITE = Path(__file__).parent / "dialects" / "site.yaml"
-_, PLAN = design_site(SITE)
+SPEC, PLAN = design_site(SITE)
 VIEWS = {view.device: view for view in views(told(PLAN))}
+_FABRICS = {
+    name: getattr(SPEC.fabrics, name).model_copy(update={"bgp": "unnumbered"}) for name in ("rdma", "frontend", "oob")
+}
+BARE_PLAN = design_spec(SPEC.model_copy(update={"fabrics": SPEC.fabrics.model_copy(update=_FABRICS)}))
+BARE = {view.device: view for view in views(told(BARE_PLAN))}
 LEAF, SPINE, ACCESS = "demo-a0001-leaf00", "demo-p001-spine01", "demo-p001-oob01"
 MODELS = os.environ.get("LINDOS_SONIC_YANG")
 
 
-def document(device: str) -> Document:
-    found: Document = json.loads(config_db(VIEWS[device]))
+def document(device: str, views_of: dict[str, SwitchView] = VIEWS) -> Document:
+    found: Document = json.loads(config_db(views_of[device]))
     return found
 
 
+@pytest.mark.parametrize("views_of", [VIEWS, BARE], ids=["numbered", "unnumbered"])
 @pytest.mark.parametrize("device", sorted(VIEWS))
-def test_the_models_find_no_fault(device: str) -> None:
-    assert faults(document(device)) == []
+def test_the_models_find_no_fault(device: str, views_of: dict[str, SwitchView]) -> None:
+    assert faults(document(device, views_of)) == []
+
+
+def test_links_without_addresses_are_those_of_the_management_framework() -> None:
+    """Neighbours by interface, with BFD and policy; the host's link keeps its /31."""
+    d = document(LEAF, BARE)
+    assert d["DEVICE_METADATA"]["localhost"]["frr_mgmt_framework_config"] == "true"
+    peers = {key.split("|")[1] for key in d["BGP_NEIGHBOR"]}
+    assert peers == {f"Ethernet{p.sonic_port}" for p in BARE[LEAF].peers}
+    assert all(row["peer_type"] == "external" for row in d["BGP_NEIGHBOR"].values())
+    assert {key.split("|")[0] for key in d["INTERFACE"] if "|" in key} & peers == set()
+    assert {n for n, row in d["INTERFACE"].items() if row == {"ipv6_use_link_local_only": "enable"}} == peers
+    assert d["BGP_GLOBALS"]["default"]["local_asn"] == str(BARE[LEAF].asn)
+    assert d["BGP_GLOBALS_AF"]["default|ipv4_unicast"] == {"max_ebgp_paths": str(len(peers))}
+    assert f"default|ipv4_unicast|{BARE[LEAF].loopback}/32" in d["BGP_GLOBALS_AF_NETWORK"]
+    group = d["BGP_PEER_GROUP"]["default|FABRIC"]
+    assert (group["bfd"], group["detection_multiplier"], group["required_minimum_receive"]) == ("true", "3", "300")
+    assert "frr_mgmt_framework_config" in document(LEAF)["DEVICE_METADATA"]["localhost"]
+    assert "BGP_GLOBALS" not in document(LEAF)
+
+
+def test_no_more_time_servers_than_the_model_takes() -> None:
+    fields = {name: getattr(VIEWS[LEAF], name) for name in SwitchView.__slots__}
+    many = SwitchView(**fields | {"servers": tuple(f"10.192.0.{n}" for n in range(2, 14))})
+    assert len(json.loads(config_db(many))["NTP_SERVER"]) == 10
 
 
 BREAKS: list[tuple[str, str, str, Any]] = [
@@ -67,6 +98,7 @@ BREAKS: list[tuple[str, str, str, Any]] = [
     (LEAF, "DEVICE_METADATA|localhost", "type", "Leaf"),
     (LEAF, "DEVICE_METADATA|localhost", "synchronous_mode", "disable"),
     (LEAF, "DEVICE_METADATA|localhost", "bgp_asn", "4294967296"),
+    (LEAF, "BGP_NEIGHBOR|100.64.0.1", "bfd", "true"),
     (LEAF, "VERSIONS|DATABASE", "VERSION", "version_24_11"),
     (LEAF, "SWITCH_HASH|GLOBAL", "ecmp_hash", ["SRC_PORT"]),
     (ACCESS, "VLAN|Vlan10", "vlanid", "11"),
@@ -144,10 +176,11 @@ def test_a_port_without_a_name_in_sonic_says_which_fact_is_missing() -> None:
 
 @pytest.mark.skipif(not MODELS, reason="not run: LINDOS_SONIC_YANG names no folder of SONiC's YANG models")
 @pytest.mark.skipif(shutil.which("yanglint") is None, reason="not run: yanglint (libyang) is not installed")
+@pytest.mark.parametrize("views_of", [VIEWS, BARE], ids=["numbered", "unnumbered"])
 @pytest.mark.parametrize("device", sorted(VIEWS))
-def test_libyang_takes_it(device: str, tmp_path: Path) -> None:
+def test_libyang_takes_it(device: str, views_of: dict[str, SwitchView], tmp_path: Path) -> None:
     file = tmp_path / "config_db.json"
-    file.write_text(json.dumps(instance(document(device))))
+    file.write_text(json.dumps(instance(document(device, views_of))))
     models = sorted(str(p) for p in Path(str(MODELS)).glob("sonic-*.yang"))
     command = ["yanglint", "-p", str(MODELS), "-t", "config", *models, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

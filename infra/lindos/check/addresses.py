@@ -109,10 +109,19 @@ def prefixes_do_not_overlap(view: View) -> Iterator[Broken]:
 def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
     """A routed link has a /31 of its own with one address at each end; a management port is in its switch's prefix.
 
-    Source: RFC 3021; SONiC's BGP_NEIGHBOR takes addresses only, so links are numbered.
+    A link between switches of a fabric with `bgp: unnumbered` has no address at either end.
+    Source: RFC 3021; RFC 8950 for links without.
     What to do: report this, both addresses follow from the link.
     """
-    frame = view.addressed_links
+    odd = view.addressed_links.filter("bare", pl.col("a_ip").is_not_null() | pl.col("b_ip").is_not_null())
+    yield broken(
+        "links with an address in a fabric that is unnumbered",
+        odd,
+        "link",
+        pl.format("fabric {} is unnumbered, but this link has an address", "fabric"),
+        "either every link between its switches is numbered or none",
+    )
+    frame = view.addressed_links.filter(~pl.col("bare"))
     hint = "one /31 a link, one address an end"
     bare = frame.filter(pl.col("a_ip").is_null() | pl.col("b_ip").is_null(), view.routed)
     far = pl.format("{}:{}", pl.col("b_device").cast(pl.String), pl.col("b_place").cast(pl.String))

@@ -345,14 +345,15 @@ def every_uplink_is_an_equal_path(view: View) -> Iterator[Broken]:
     """A leaf or spine reaches the tier above over as many equal paths as it has uplinks: one speed, one session each.
 
     ECMP takes a path only where a BGP session runs, and treats all alike whatever their speed; so every uplink needs
-    an address at both ends and the speed of its fellows, and switches of one tier the same number of uplinks.
+    an address at both ends (but in a fabric with `bgp: unnumbered`) and the speed of its fellows, and switches of one
+    tier the same number of uplinks.
     InfiniBand has no sessions: there its subnet manager balances what is equal in number and speed.
     Source: RFC 7938, section 6 (ECMP over all uplinks of a tier).
     What to do: complete the uplinks of the switch named; sizes follow from radix and oversubscription.
     """
     hint = "switches of one tier take the same number of uplinks, all of one speed, each with a /31"
     links = view.addressed_links.filter(pl.col("tier") != "node_leaf")
-    both = pl.col("a_ip").is_not_null() & pl.col("b_ip").is_not_null()
+    both = pl.col("bare") | (pl.col("a_ip").is_not_null() & pl.col("b_ip").is_not_null())
     per = links.group_by("fabric", "tier", "a_device").agg(
         n=pl.len(),
         width=both.sum(),

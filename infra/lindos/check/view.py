@@ -166,14 +166,18 @@ class View:
     @cached_property
     def addressed_links(self) -> pl.DataFrame:
         """Links with address, first of prefix and length of both ends (a_ip, a_first, a_prefix_len, b_...), null
-        where there is none; `managed` links end on a bridge of their access switch, which has one address for all.
+        where there is none; `managed` links end on a bridge of their access switch, which has one address for all;
+        `bare` ones are those between switches of an unnumbered fabric.
         """
         place = self.addresses.select("at", "ip", "first", "prefix_len")
         if place["at"].n_unique() != len(place):
             place = place.sort("ip").unique("at", keep="first")
         managed = (pl.col("fabric") == "oob") & (pl.col("tier") == "node_leaf")
+        bare = self.plan.fabrics.filter("unnumbered")["fabric"].implode()
         frame = self.links.with_columns(
-            managed=managed, b_place=pl.when(managed).then(pl.lit("br-oob").cast(NAME)).otherwise("b_port")
+            managed=managed,
+            bare=pl.col("fabric").is_in(bare) & (pl.col("tier") != "node_leaf"),
+            b_place=pl.when(managed).then(pl.lit("br-oob").cast(NAME)).otherwise("b_port"),
         )
         frame = frame.with_columns(b_at=at("b_device", "b_place"))
         for end in ("a", "b"):

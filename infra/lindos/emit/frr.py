@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from lindos.emit.intent import SOFTWARE
+
 if TYPE_CHECKING:
     from lindos.emit.intent import SwitchView
 
@@ -37,4 +39,4 @@ def _templates() -> dict[str, Template]:
 
 def frr(view: SwitchView) -> dict[str, str]:
     """The view of a switch -> its files by name."""
-    return {name: template.render(view=view) for name, template in _templates().items()}
+    return {name: template.render(view=view, timers=SOFTWARE) for name, template in _templates().items()}

@@ -31,6 +31,25 @@ BLOCKS = {
 An island's fabric, `rdma-NAME`, has those of the first."""
 
 
+class Timers(NamedTuple):
+    """When a neighbour counts as gone: by BGP itself, and by BFD after `lost` packets that were due `every_ms`."""
+
+    keepalive_s: int
+    hold_s: int
+    lost: int
+    every_ms: int
+
+
+HARDWARE = Timers(keepalive_s=3, hold_s=9, lost=3, every_ms=300)
+"""A switch whose ASIC or a processor of its own answers BFD: 0.9 s, as is usual between leaf and spine.
+
+One session a link to another switch; how many an ASIC holds nobody publishes, so no rule can count them.
+"""
+SOFTWARE = HARDWARE._replace(every_ms=1000)
+"""A switch that is a process among others: a busy machine lets it wait for longer than 0.9 s, and every session would
+be taken for lost at once. 3 s are still a third of the hold time."""
+
+
 class PortView(NamedTuple):
     """A port with a link. `below` tells an endpoint (a host, what is managed) from another switch, a BGP peer then.
 
@@ -97,7 +116,8 @@ class SpareView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SwitchView:
-    """All that a switch is told. `asn` None where it speaks to no other switch; `paths` its ECMP width.
+    """All that a switch is told. `asn` None where it speaks to no other switch; `paths` its ECMP width; links to other
+    switches that are `unnumbered` have no address.
 
     `servers` keep time, take logs and answer DHCP; `roce` None where nothing is lossless.
     """
@@ -115,6 +135,7 @@ class SwitchView:
     buffer_bytes: int | None
     mtu: int
     adaptive_routing: bool
+    unnumbered: bool
     roce: Roce | None
     loopback: str
     asn: int | None
@@ -281,7 +302,7 @@ def _view(site: str, row: dict[str, Any], ports: tuple[PortView, ...], spare: tu
     if row["mgmt"] is not None:
         managed = ManagementView(row["mgmt"], row["mgmt_prefix_len"], row["mgmt_gateway"])
     same = ("device", "slice", "digest", "fabric", "role", "product", "nos", "platform", "hwsku", "loopback")
-    numbers = ("mtu", "buffer_bytes", "adaptive_routing")
+    numbers = ("mtu", "buffer_bytes", "adaptive_routing", "unnumbered")
     return {
         **{name: row[name] for name in (*same, *numbers)},
         "site": site,

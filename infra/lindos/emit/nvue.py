@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lindos.emit.intent import HARDWARE
 from lindos.plan.roce import Roce
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 VLAN = 10
 BRIDGE = "br_default"
 GROUP = "fabric"
-KEEPALIVE_S, HOLD_S = 3, 9
-BFD = (3, 300)
-"""Packets that may be lost, and milliseconds between them."""
 RS_FEC_GBPS = 100
 PRESET = Roce(priority=3, dscp=26, cnp_priority=6, cnp_dscp=48)
 """What `nv set qos roce` sets by itself."""
@@ -137,16 +135,20 @@ def _routing(view: SwitchView) -> Iterator[str]:
     yield from (f"                  {prefix}: {{}}" for prefix in (f"{view.loopback}/32", *view.announced))
     yield "            enable: on\n            neighbor:"
     for port in view.peers:
-        yield f"              {port.far_address}:\n                description: {port.description}"
-        yield f"                peer-group: {GROUP}\n                remote-as: {port.far_asn}"
-        yield "                type: numbered"
+        name = port_name(port) if view.unnumbered else port.far_address
+        yield f"              {name}:\n                description: {port.description}"
+        yield f"                peer-group: {GROUP}"
+        if view.unnumbered:
+            yield "                remote-as: external\n                type: unnumbered"
+        else:
+            yield f"                remote-as: {port.far_asn}\n                type: numbered"
     yield "            path-selection:\n              multipath:\n                aspath-ignore: on"
-    lost, every_ms = BFD
+    keepalive_s, hold_s, lost, every_ms = HARDWARE
     yield f"            peer-group:\n              {GROUP}:\n                bfd:"
     yield f"                  detect-multiplier: {lost}"
     yield f"                  enable: on\n                  min-rx-interval: {every_ms}"
     yield f"                  min-tx-interval: {every_ms}"
-    yield f"                timers:\n                  hold: {HOLD_S}\n                  keepalive: {KEEPALIVE_S}"
+    yield f"                timers:\n                  hold: {hold_s}\n                  keepalive: {keepalive_s}"
     # A leaf's own prefix stands in no table of its own: a route to nowhere lets BGP announce it.
     if view.announced and view.bridge is None:
         yield "          static:"

@@ -2,7 +2,9 @@
 
 Built as data, a function a section: the sections of JSON have no order and no text around them that a template could
 hold. One row stands in one line, so that a difference between two files is the difference between two switches.
-BGP is that of bgpcfgd: neighbours by address on numbered links, `name` found again in DEVICE_NEIGHBOR_METADATA.
+SONiC has two schemas for BGP. Neighbours by address are bgpcfgd's: `name` is found again in DEVICE_NEIGHBOR_METADATA,
+and there is no BFD, because its model has no field for it; a cut cable shows by its light. Neighbours by interface, on
+links without addresses, are those of the FRR management framework, which is told all of BGP: groups, policy and BFD.
 What only the switch knows (its MAC, its serial number) it fills in itself.
 """
 
@@ -13,6 +15,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lindos.emit.intent import HARDWARE
 from lindos.errors import CatalogueError, Problem
 from lindos.plan.roce import ECN_MAX_BYTES, ECN_MIN_BYTES, ECN_PERCENT, WATCHDOG_MS, WEIGHT
 
@@ -32,7 +35,11 @@ SCHEMA = "version_202411_01"
 VLAN = 10
 """The segment of an out-of-band access switch."""
 MAP = "ROCE"
-KEEPALIVE_S, HOLD_S = 3, 9
+GROUP = "FABRIC"
+"""Peer group, route map and prefix list of the links to other switches."""
+VRF, AF = "default", "ipv4_unicast"
+MOST_NTP = 10
+"""Time servers that the model takes."""
 HASHED = ("DST_IP", "SRC_IP", "IP_PROTOCOL", "L4_DST_PORT", "L4_SRC_PORT")
 TYPES = {"leaf": "ToRRouter", "spine": "LeafRouter", "core": "SpineRouter"}
 MANAGEMENT = "MgmtToRRouter"
@@ -55,6 +62,7 @@ def router_type(fabric: str, role: str) -> str:
 
 
 def _device(view: SwitchView) -> Iterator[Table]:
+    managed = view.unnumbered and view.asn is not None
     metadata = {
         "hostname": view.device,
         "hwsku": str(view.hwsku),
@@ -62,8 +70,8 @@ def _device(view: SwitchView) -> Iterator[Table]:
         "type": router_type(view.fabric, view.role),
         "default_bgp_status": "up",
         "default_pfcwd_status": "disable",
-        "docker_routing_config_mode": "separated",
-        "frr_mgmt_framework_config": "false",
+        "docker_routing_config_mode": "unified" if managed else "separated",
+        "frr_mgmt_framework_config": "true" if managed else "false",
         "synchronous_mode": "enable",
         "bgp_router_id": view.loopback,
     }
@@ -129,8 +137,10 @@ def _unknown(view: SwitchView, port: PortView) -> Problem:
 
 def _addresses(view: SwitchView) -> Iterator[Table]:
     routed = [p for p in view.ports if p.address is not None]
-    if routed:
+    bare = view.peers if view.unnumbered else []
+    if routed or bare:
         rows = [f'"Ethernet{p.sonic_port}": {{}}' for p in routed]
+        rows += [f'"Ethernet{p.sonic_port}": {{"ipv6_use_link_local_only": "enable"}}' for p in bare]
         rows += [f'"Ethernet{p.sonic_port}|{p.address}/{p.prefix_len}": {{}}' for p in routed]
         yield _table("INTERFACE", rows)
     yield _table("LOOPBACK_INTERFACE", [_row("Loopback0"), _row(f"Loopback0|{view.loopback}/32")])
@@ -166,17 +176,52 @@ def _neighbours(view: SwitchView) -> Iterator[Table]:
         yield _table("DEVICE_NEIGHBOR_METADATA", [_row(name, **facts) for name, facts in known.items()])
 
 
-def _routing(view: SwitchView) -> Iterator[Table]:
-    if view.asn is None:
-        return
+def _by_address(view: SwitchView) -> Iterator[Table]:
+    """The sessions of bgpcfgd."""
+    times = f'"holdtime": "{HARDWARE.hold_s}", "keepalive": "{HARDWARE.keepalive_s}"'
+    rows = (
+        f'"{p.far_address}": {{"admin_status": "up", "asn": "{p.far_asn}", {times}, "local_addr": "{p.address}", '
+        f'"name": "{p.far_device}"}}'
+        for p in view.peers
+    )
+    yield _table("BGP_NEIGHBOR", rows)
+
+
+def _by_interface(view: SwitchView) -> Iterator[Table]:
+    """The sessions of the FRR management framework, with all that it needs to be told besides."""
+    keepalive_s, hold_s, lost, every_ms = (str(n) for n in HARDWARE)
+    own = {"local_asn": str(view.asn), "router_id": view.loopback}
+    yield _table("BGP_GLOBALS", [_row(VRF, load_balance_mp_relax="true", log_nbr_state_changes="true", **own)])
+    yield _table("BGP_GLOBALS_AF", [_row(f"{VRF}|{AF}", max_ebgp_paths=str(view.paths))])
+    networks = (f"{view.loopback}/32", *view.announced)
+    yield _table("BGP_GLOBALS_AF_NETWORK", [_row(f"{VRF}|{AF}|{prefix}") for prefix in networks])
+    times = {"keepalive": keepalive_s, "holdtime": hold_s, "detection_multiplier": lost}
+    pace = {"desired_minimum_tx_interval": every_ms, "required_minimum_receive": every_ms}
+    group = _row(f"{VRF}|{GROUP}", bfd="true", capability_ext_nexthop="true", **times, **pace)
+    yield _table("BGP_PEER_GROUP", [group])
+    policy = {"route_map_in": [GROUP], "route_map_out": [GROUP]}
+    yield _table("BGP_PEER_GROUP_AF", [_row(f"{VRF}|{GROUP}|{AF}", admin_status="up", **policy)])
+    said = f'"peer_group_name": "{GROUP}", "peer_type": "external"'
     yield _table(
         "BGP_NEIGHBOR",
         (
-            f'"{p.far_address}": {{"admin_status": "up", "asn": "{p.far_asn}", "bfd": "true", "holdtime": "{HOLD_S}", '
-            f'"keepalive": "{KEEPALIVE_S}", "local_addr": "{p.address}", "name": "{p.far_device}"}}'
+            f'"{VRF}|Ethernet{p.sonic_port}": {{"admin_status": "up", "name": "{p.far_device}", {said}}}'
             for p in view.peers
         ),
     )
+    up = '{"admin_status": "up"}'
+    yield _table("BGP_NEIGHBOR_AF", (f'"{VRF}|Ethernet{p.sonic_port}|{AF}": {up}' for p in view.peers))
+    yield _table("PREFIX_SET", [_row(GROUP, mode="IPv4")])
+    spans = [f"{GROUP}|{block}|{block.split('/')[1]}..32" for block in view.accepted]
+    yield _table("PREFIX", [_row(span, action="permit") for span in spans])
+    yield _table("ROUTE_MAP_SET", [_row(GROUP)])
+    yield _table("ROUTE_MAP", [_row(f"{GROUP}|10", route_operation="permit", match_prefix_set=GROUP)])
+
+
+def _routing(view: SwitchView) -> Iterator[Table]:
+    if view.asn is None:
+        return
+    yield from _by_interface(view) if view.unnumbered else _by_address(view)
     # The prefix of a VLAN is announced by itself; that of a leaf's /31s is not, so it stands as a route to nowhere.
     if view.announced and view.bridge is None:
         routes = [_row(f"default|{p}", advertise="true", blackhole="true", distance="250") for p in view.announced]
@@ -195,7 +240,7 @@ def _services(view: SwitchView) -> Iterator[Table]:
     if not view.servers:
         return
     yield _table("NTP", [_row("global", admin_state="enabled", dhcp="disabled", server_role="disabled", vrf="default")])
-    servers = [_row(s, association_type="server", iburst="on", resolve_as=s) for s in view.servers]
+    servers = [_row(s, association_type="server", iburst="on", resolve_as=s) for s in view.servers[:MOST_NTP]]
     yield _table("NTP_SERVER", servers)
     yield _table("SYSLOG_SERVER", [_row(s, port="514", protocol="udp") for s in view.servers])
 

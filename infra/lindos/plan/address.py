@@ -254,8 +254,12 @@ def _management(links: pl.DataFrame, parts: Population) -> list[pl.DataFrame]:
     ]
 
 
-def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl.DataFrame:
-    """Links, population and switch numbers -> every address of the site. InfeasibleError where the plan is full."""
+def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, fabrics: pl.DataFrame) -> pl.DataFrame:
+    """Links, population, switch numbers and fabrics -> every address of the site. InfeasibleError where the plan is
+    full. Links between the switches of an unnumbered fabric have none.
+    """
+    bare = fabrics.filter("unnumbered").select("fabric")
+    numbered = links.join(bare, on="fabric", how="anti", maintain_order="left")
     slices = pl.concat(
         [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.frontend, parts.oob)]
     )
@@ -308,7 +312,7 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
         (pl.col("fabric") == "frontend", FRONTEND_LINKS, 11, "switch of fabric frontend"),
     ):
         frame = packed(
-            folded(_up(links, numbers, of), bits), base,
+            folded(_up(numbered, numbers, of), bits), base,
             [
                 Field("tier_bit", 1, "tier"),
                 Field("switch", bits, what, FEWER_LINKS),
@@ -317,7 +321,7 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame) -> pl
             ],
         )  # fmt: skip
         out += _both_ends(frame, "link", "link", low_is_gateway=False)
-    up = _up(links, numbers, pl.col("fabric") == "oob").with_columns(end=pl.lit(0))
+    up = _up(numbered, numbers, pl.col("fabric") == "oob").with_columns(end=pl.lit(0))
     low = packed(
         up.filter(pl.col("tier_bit") == 0),
         OOB_LINKS,

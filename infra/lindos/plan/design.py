@@ -163,7 +163,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "power_connections": power.connections,
         "cooling_nodes": cooling_nodes,
         "cooling_edges": cooling_edges,
-        "addresses": address(wiring.links.filter(routed), parts, numbers)
+        "addresses": address(wiring.links.filter(routed), parts, numbers, told)
         .drop("slice")
         .join(home, on="device", maintain_order="left"),
         "asns": asns(numbers),

@@ -285,6 +285,8 @@ class Asns(dy.Schema):
 class Fabrics(dy.Schema):
     """What hosts and switches of a fabric must agree on. Null where nothing is lossless: priority, DSCPs; where it is
     no InfiniBand: routing, sharp, and `system`, what its switches call themselves in a subnet.
+
+    `unnumbered` links between its switches have no address: BGP speaks over IPv6 link-local (RFC 8950).
     """
 
     fabric = dy.String(primary_key=True)
@@ -292,6 +294,7 @@ class Fabrics(dy.Schema):
     mtu = dy.UInt16()
     host_mtu = dy.UInt16()
     adaptive_routing = dy.Bool()
+    unnumbered = dy.Bool()
     priority = dy.UInt8(nullable=True)
     dscp = dy.UInt8(nullable=True)
     cnp_priority = dy.UInt8(nullable=True)
@@ -335,6 +338,7 @@ class Switches(dy.Schema):
     buffer_bytes = dy.Int64(nullable=True)
     mtu = dy.UInt16()
     adaptive_routing = dy.Bool()
+    unnumbered = dy.Bool()
     priority = dy.UInt8(nullable=True)
     dscp = dy.UInt8(nullable=True)
     cnp_priority = dy.UInt8(nullable=True)

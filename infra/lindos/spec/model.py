@@ -308,6 +308,10 @@ class _Fabric(_Section):
         Nos | None,
         Field(description="Operating system of its switches; by default SONiC where the product's ports are known."),
     ] = None
+    bgp: Annotated[
+        Literal["numbered", "unnumbered"],
+        Field(description="Links between its switches: a /31 each, or no address at all (RFC 8950, IPv6 link-local)."),
+    ] = "numbered"
 
 
 class RdmaFabric(_Fabric):

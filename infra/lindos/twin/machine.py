@@ -29,6 +29,7 @@ GRACE_S = 30
 SWITCH_PLATFORM = {
     # What the maker of a switch has set before anyone configures it; for the namespace only.
     "net/ipv4/ip_forward": "1",
+    "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/fib_multipath_hash_policy": "1",
     "net/ipv4/fib_multipath_use_neigh": "1",
     "net/ipv4/conf/all/rp_filter": "0",
