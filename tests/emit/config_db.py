@@ -91,7 +91,7 @@ TABLES: dict[str, Table] = {
             "type": one_of("ToRRouter", "LeafRouter", "SpineRouter", "MgmtToRRouter"), "bgp_asn": number(0, 2**32 - 1),
             "default_bgp_status": UP, "default_pfcwd_status": one_of("enable", "disable"),
             "docker_routing_config_mode": one_of("separated", "unified", "split", "split-unified"),
-            "frr_mgmt_framework_config": BOOL, "synchronous_mode": one_of("enable", "disable"),
+            "frr_mgmt_framework_config": BOOL, "synchronous_mode": one_of("enable", "disable"), "bgp_adv_lo_prefix_as_128": BOOL,
             "bgp_router_id": ADDRESS, "suppress-fib-pending": ENABLED, "buffer_model": one_of("dynamic", "traditional"),
         },
     ),
@@ -149,7 +149,8 @@ TABLES: dict[str, Table] = {
     ),
     "DEVICE_NEIGHBOR_METADATA": Table(
         "sonic-device_neighbor_metadata", {"DEVICE_NEIGHBOR_METADATA_LIST": {"name": Kind(".{1,255}")}},
-        {"hwsku": Kind(".{1,255}"), "lo_addr": ADDRESS, "mgmt_addr": ADDRESS, "type": TEXT},
+        {"hwsku": Kind(".{1,255}"), "lo_addr": ADDRESS, "mgmt_addr": ADDRESS, "lo_addr_v6": ADDRESS,
+         "mgmt_addr_v6": ADDRESS, "type": TEXT},
     ),
     "BGP_NEIGHBOR": Table(
         "sonic-bgp-neighbor",
@@ -200,7 +201,8 @@ TABLES: dict[str, Table] = {
     "ROUTE_MAP_SET": Table("sonic-route-map", {"ROUTE_MAP_SET_LIST": {"name": TEXT}}),
     "ROUTE_MAP": Table(
         "sonic-route-map", {"ROUTE_MAP_LIST": {"name": TEXT, "stmt_name": number(1, 65535)}},
-        {"route_operation": one_of("permit", "deny"), "match_prefix_set": ref("PREFIX_SET")},
+        {"route_operation": one_of("permit", "deny"), "match_prefix_set": ref("PREFIX_SET"),
+         "match_ipv6_prefix_set": ref("PREFIX_SET")},
     ),
     "STATIC_ROUTE": Table(
         "sonic-static-route", {"STATIC_ROUTE_LIST": {"vrf_name": one_of("default"), "prefix": PREFIX}},

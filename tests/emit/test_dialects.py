@@ -292,3 +292,60 @@ def test_file_is_what_it_was(device: str, dialect: str) -> None:
                 golden.parent.mkdir(parents=True, exist_ok=True)
                 golden.write_bytes(artefact.data)
             assert artefact.data.decode() == golden.read_text()
+
+
+@pytest.mark.parametrize("bgp", ["numbered", "unnumbered"])
+def test_three_dialects_have_the_same_addresses_of_ipv6(bgp: str) -> None:
+    """Every address of a switch in the plan stands in each dialect, and each link's session with its far end."""
+    fabrics = {name: {"bgp": bgp} for name in ("rdma", "frontend", "oob")}
+    plan = planned(fabrics=fabrics, addresses={"family": "dual", "prefix6": "fd12:3456:789a::/48"})
+    assert not [f for f in check(plan) if f.severity is Severity.CRITICAL]
+    boxes = plan.devices.filter(pl.col("kind") == "switch").select("device")
+    mine = plan.addresses.filter(pl.col("port") != "eth0").join(boxes, on="device")
+    own = {d: set(rows) for d, rows in mine.group_by("device").agg("address6").iter_rows()}
+    spots = {(d, p): a for d, p, a in mine.select("device", "port", "address6").iter_rows()}
+    ends = plan.links.filter(pl.col("tier") != "node_leaf").select("a_device", "a_port", "b_device", "b_port").rows()
+    far: dict[str, set[str]] = {}
+    for a, a_port, b, b_port in ends:
+        if (a, a_port) in spots:
+            far.setdefault(a, set()).add(spots[b, b_port])
+            far.setdefault(b, set()).add(spots[a, a_port])
+    assert bool(far) == (bgp == "numbered")
+    six = r"(fd12:3456:789a:[0-9a-f:]+)"
+    for artefact in switches(plan, DIALECTS):
+        _, device, file = artefact.path.split("/")
+        text = artefact.data.decode()
+        if file == "config_db.json":
+            d = json.loads(text)
+            rows = {
+                k for t in ("INTERFACE", "LOOPBACK_INTERFACE", "VLAN_INTERFACE") for k in d.get(t, {}) if "fd12" in k
+            }
+            assert {k.split("|")[1].split("/")[0] for k in rows} == own[device]
+            assert {k for k in d.get("BGP_NEIGHBOR", {}) if k.startswith("fd12")} == far.get(device, set())
+        elif file == "interfaces":
+            assert set(re.findall(rf"address {six}/", text)) == own[device]
+        elif file == "frr.conf":
+            assert set(re.findall(rf"neighbor {six} remote-as", text)) == far.get(device, set())
+        elif file == "nvue.yaml":
+            told = yaml.load(text, Loader=yaml.CSafeLoader)[0]["set"]
+            rows = {
+                a for n, row in told["interface"].items() if n != "eth0" for a in row.get("ip", {}).get("address", {})
+            }
+            assert {a.split("/")[0] for a in rows if ":" in a} == own[device]
+            bgp_told = told.get("vrf", {}).get("default", {}).get("router", {}).get("bgp", {})
+            assert {n for n in bgp_told.get("neighbor", {}) if ":" in n} == far.get(device, set())
+
+
+def test_hosts_are_told_both_families() -> None:
+    """What the roles read: the NIC's address, its gateway and the rail's prefix; nothing of IPv6 where there is none."""
+    plan = planned(addresses={"family": "dual", "prefix6": "fd12:3456:789a::/48"})
+    host = json.loads(next(a for a in artefacts(plan, {}) if a.path == "inventory/hosts.json").data)["all"]
+    assert host["vars"]["rdma_nic_fabric_prefix6"] == "fd12:3456:789a:1::/64"
+    nic = next(iter(host["children"]["gpu_node"]["hosts"].values()))["rdma_nic_interfaces"][1]
+    six = {name: nic[name] for name in ("address6", "prefix_len6", "gateway6", "rail_prefix6")}
+    assert six == {
+        "address6": "fd12:3456:789a:1::10:1", "prefix_len6": 127, "gateway6": "fd12:3456:789a:1::10:0",
+        "rail_prefix6": "fd12:3456:789a:1::10:0/108",
+    }  # fmt: skip
+    plain = next(a for a in artefacts(planned(), {}) if a.path == "inventory/hosts.json").data.decode()
+    assert "address6" not in plain

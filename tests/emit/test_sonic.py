@@ -25,15 +25,28 @@ from lindos.emit.sonic import config_db
 from lindos.errors import CatalogueError
 from lindos.plan import design_site
 from lindos.plan.store import design_spec
+from lindos.spec.model import Addressing
 
 SITE = Path(__file__).parent / "dialects" / "site.yaml"
 SPEC, PLAN = design_site(SITE)
 VIEWS = {view.device: view for view in views(told(PLAN))}
-_FABRICS = {
-    name: getattr(SPEC.fabrics, name).model_copy(update={"bgp": "unnumbered"}) for name in ("rdma", "frontend", "oob")
-}
-BARE_PLAN = design_spec(SPEC.model_copy(update={"fabrics": SPEC.fabrics.model_copy(update=_FABRICS)}))
-BARE = {view.device: view for view in views(told(BARE_PLAN))}
+
+
+def variant(bgp: str, family: str) -> dict[str, SwitchView]:
+    """The views of the same site, its links with or without addresses, in one family of them or both."""
+    names = ("rdma", "frontend", "oob")
+    fabrics = {name: getattr(SPEC.fabrics, name).model_copy(update={"bgp": bgp}) for name in names}
+    spec = SPEC.model_copy(
+        update={"fabrics": SPEC.fabrics.model_copy(update=fabrics), "addresses": Addressing(family=family)}
+    )
+    return {view.device: view for view in views(told(design_spec(spec)))}
+
+
+BARE = variant("unnumbered", "ipv4")
+VARIANTS = {
+    "numbered": VIEWS, "unnumbered": BARE, "dual": variant("numbered", "dual"),
+    "dual-unnumbered": variant("unnumbered", "dual"),
+}  # fmt: skip
 LEAF, SPINE, ACCESS = "demo-a0001-leaf00", "demo-p001-spine01", "demo-p001-oob01"
 MODELS = os.environ.get("LINDOS_SONIC_YANG")
 
@@ -43,7 +56,7 @@ def document(device: str, views_of: dict[str, SwitchView] = VIEWS) -> Document:
     return found
 
 
-@pytest.mark.parametrize("views_of", [VIEWS, BARE], ids=["numbered", "unnumbered"])
+@pytest.mark.parametrize("views_of", VARIANTS.values(), ids=VARIANTS.keys())
 @pytest.mark.parametrize("device", sorted(VIEWS))
 def test_the_models_find_no_fault(device: str, views_of: dict[str, SwitchView]) -> None:
     assert faults(document(device, views_of)) == []
@@ -176,7 +189,7 @@ def test_a_port_without_a_name_in_sonic_says_which_fact_is_missing() -> None:
 
 @pytest.mark.skipif(not MODELS, reason="not run: LINDOS_SONIC_YANG names no folder of SONiC's YANG models")
 @pytest.mark.skipif(shutil.which("yanglint") is None, reason="not run: yanglint (libyang) is not installed")
-@pytest.mark.parametrize("views_of", [VIEWS, BARE], ids=["numbered", "unnumbered"])
+@pytest.mark.parametrize("views_of", VARIANTS.values(), ids=VARIANTS.keys())
 @pytest.mark.parametrize("device", sorted(VIEWS))
 def test_libyang_takes_it(device: str, views_of: dict[str, SwitchView], tmp_path: Path) -> None:
     file = tmp_path / "config_db.json"

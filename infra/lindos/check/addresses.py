@@ -8,13 +8,13 @@ import polars as pl
 
 from lindos.catalogue import Switch
 from lindos.check.rule import Broken, broken
-from lindos.check.view import port_name
-from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
+from lindos.check.view import IPV4, IPV6, port_name
+from lindos.plan.address import TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lindos.check.view import View
+    from lindos.check.view import Family, View
 
 PRIVATE_ASNS = (4_200_000_000, 4_294_967_294)
 """4-byte private use, RFC 6996."""
@@ -26,15 +26,16 @@ def an_address_is_used_once(view: View) -> Iterator[Broken]:
     Source: RFC 1122, section 3.2.1.3; a doubled address is found by the job that hangs.
     What to do: report this, addresses follow from coordinates and cannot meet.
     """
-    frame = view.addresses
     hint = "addresses follow from coordinates; two that meet are a fault of the address plan"
-    bad = frame.filter(pl.col("ip").is_null()).with_columns(subject=port_name())
-    yield broken("texts that are no address", bad, "subject", pl.format("'{}' is no IPv4 address", "address"), hint)
-    twice = frame.filter(pl.col("ip").is_duplicated() & pl.col("ip").is_not_null())
-    held = twice.group_by("address").agg(n=pl.len(), who=port_name().sort().head(4).str.join(", "))
-    yield broken(
-        "addresses in use more than once", held, "address", pl.format("stands at {} ports: {}", "n", "who"), hint
-    )
+    for family, frame in view.families:
+        bad = frame.filter(pl.col("ip").is_null()).with_columns(subject=port_name())
+        of = f"'{{}}' is no {family.name} address" + (" of the site's prefix" if family is IPV6 else "")
+        yield broken("texts that are no address", bad, "subject", pl.format(of, "address"), hint)
+        twice = frame.filter(pl.col("ip").is_duplicated() & pl.col("ip").is_not_null())
+        held = twice.group_by("address").agg(n=pl.len(), who=port_name().sort().head(4).str.join(", "))
+        yield broken(
+            "addresses in use more than once", held, "address", pl.format("stands at {} ports: {}", "n", "who"), hint
+        )
 
 
 def a_gateway_is_the_neighbour_in_the_same_prefix(view: View) -> Iterator[Broken]:
@@ -45,8 +46,14 @@ def a_gateway_is_the_neighbour_in_the_same_prefix(view: View) -> Iterator[Broken
     Source: RFC 3021; a /31 for each rail NIC leaves no ARP between rails to get wrong.
     What to do: report this, gateways follow from the prefix.
     """
+    for _, frame in view.families:
+        yield from _gateways(view, frame)
+
+
+def _gateways(view: View, addresses: pl.DataFrame) -> Iterator[Broken]:
+    """The same of one family."""
     hint = "the gateway is the switch at the other end of the cable, in the same prefix"
-    with_gate = view.addresses.filter(pl.col("gateway").is_not_null()).with_columns(subject=port_name())
+    with_gate = addresses.filter(pl.col("gateway").is_not_null()).with_columns(subject=port_name())
     outside = ~pl.col("gate").is_between("first", "last")
     wrong = with_gate.filter(outside | pl.col("gate").is_null() | (pl.col("gate") == pl.col("ip")))
     yield broken(
@@ -56,7 +63,7 @@ def a_gateway_is_the_neighbour_in_the_same_prefix(view: View) -> Iterator[Broken
         pl.format("gateway {} is no neighbour of {}/{}", "gateway", "address", "prefix_len"),
         hint,
     )
-    has = view.addresses.filter(pl.col("purpose") == "gateway").select("device", "ip")
+    has = addresses.filter(pl.col("purpose") == "gateway").select("device", "ip")
     links = view.links.select(at="a_at", peer="b_device")
     frame = with_gate.join(wrong, on="at", how="anti").join(links, on="at", how="left")
     frame = frame.join(has.select(gate="ip", owner="device"), on="gate", how="left")
@@ -82,16 +89,23 @@ def prefixes_do_not_overlap(view: View) -> Iterator[Broken]:
     Source: the address plan of plan/address.py, whose fields are sized so that blocks cannot run into each other.
     What to do: report this, every block has its own field.
     """
+    for family, frame in view.families:
+        yield from _overlaps(family, frame)
+
+
+def _overlaps(family: Family, addresses: pl.DataFrame) -> Iterator[Broken]:
+    """The same of one family."""
     prefix = ["first", "last"]
-    frame = view.addresses.select(prefix).drop_nulls().sort("first", "last", descending=[False, True])
+    frame = addresses.select(prefix).drop_nulls().sort("first", "last", descending=[False, True])
     reach = pl.col("last").cum_max()
     before = frame.with_columns(
         in_last=reach.shift(), in_first=pl.when(pl.col("last") == reach).then("first").forward_fill().shift()
     )
     same = (pl.col("first") == pl.col("in_first")) & (pl.col("last") == pl.col("in_last"))
     clash = before.filter((pl.col("first") <= pl.col("in_last")) & ~same).unique()
-    clash = clash.with_columns(prefix_len=32 - (pl.col("last") - pl.col("first") + 1).log(2).round().cast(pl.Int64))
-    who = view.addresses.join(
+    width = (pl.col("last") - pl.col("first") + 1).log(2).round().cast(pl.Int64)
+    clash = clash.with_columns(prefix_len=family.bits - width)
+    who = addresses.join(
         pl.concat([clash.select(prefix), clash.select(first="in_first", last="in_last")]), on=prefix, how="semi"
     )
     who = who.group_by(prefix).agg(who=port_name().sort().first())
@@ -113,7 +127,13 @@ def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
     Source: RFC 3021; RFC 8950 for links without.
     What to do: report this, both addresses follow from the link.
     """
-    odd = view.addressed_links.filter("bare", pl.col("a_ip").is_not_null() | pl.col("b_ip").is_not_null())
+    for family, addresses in view.families:
+        yield from _ends(view, family, view.addressed_links if family is IPV4 else view.addressed(addresses))
+
+
+def _ends(view: View, family: Family, links: pl.DataFrame) -> Iterator[Broken]:
+    """The same of one family."""
+    odd = links.filter("bare", pl.col("a_ip").is_not_null() | pl.col("b_ip").is_not_null())
     yield broken(
         "links with an address in a fabric that is unnumbered",
         odd,
@@ -121,14 +141,14 @@ def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
         pl.format("fabric {} is unnumbered, but this link has an address", "fabric"),
         "either every link between its switches is numbered or none",
     )
-    frame = view.addressed_links.filter(~pl.col("bare"))
-    hint = "one /31 a link, one address an end"
+    frame = links.filter(~pl.col("bare"))
+    hint = f"one /{family.link} a link, one address an end"
     bare = frame.filter(pl.col("a_ip").is_null() | pl.col("b_ip").is_null(), view.routed)
     far = pl.format("{}:{}", pl.col("b_device").cast(pl.String), pl.col("b_place").cast(pl.String))
     which = pl.when(pl.col("a_ip").is_null()).then(port_name("a_")).otherwise(far)
     yield broken("links without an address at both ends", bare, "link", pl.format("{} has no address", which), hint)
     apart = (pl.col("a_first") != pl.col("b_first")) | (pl.col("a_prefix_len") != pl.col("b_prefix_len"))
-    wide = ~pl.col("managed") & (pl.col("a_prefix_len") != 31)
+    wide = ~pl.col("managed") & (pl.col("a_prefix_len") != family.link)
     torn = frame.filter(apart | wide)
     yield broken(
         "links whose ends are in different prefixes",
@@ -136,7 +156,7 @@ def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
         "link",
         pl.format(
             "expected one {} for both ends; {} is in a /{} and {} in a /{}, not the same",
-            pl.when("managed").then(pl.lit("prefix")).otherwise(pl.lit("/31")),
+            pl.when("managed").then(pl.lit("prefix")).otherwise(pl.lit(f"/{family.link}")),
             port_name("a_"),
             "a_prefix_len",
             far,
@@ -147,16 +167,22 @@ def both_ends_of_a_link_share_its_prefix(view: View) -> Iterator[Broken]:
 
 
 def a_rail_keeps_to_its_own_prefix(view: View) -> Iterator[Broken]:
-    """All addresses of a rail lie in one /12 and no other rail is in it.
+    """All addresses of a rail lie in one /12 (in IPv6 one /108) and no other rail is in it.
 
     Hosts route a rail's prefix out of that rail's NIC; an address in another rail's prefix leaves by the wrong NIC and
     crosses the spine.
     Source: the address plan of plan/address.py; a host needs a route and a rule for each NIC.
     What to do: report this, the rail is a field of the address.
     """
+    for family, addresses in view.families:
+        yield from _rails(view, family, addresses)
+
+
+def _rails(view: View, family: Family, addresses: pl.DataFrame) -> Iterator[Broken]:
+    """The same of one family."""
     rails = view.links.filter(TRAINING, pl.col("tier") == "node_leaf").select("rail", at="a_at")
-    frame = view.addresses.filter(pl.col("purpose") == "rail").join(rails, on="at")
-    frame = frame.with_columns(block=pl.col("ip") // 2 ** (32 - RAIL_PREFIX_LEN))
+    frame = addresses.filter(pl.col("purpose") == "rail").join(rails, on="at")
+    frame = frame.with_columns(block=pl.col("ip") // 2 ** (family.bits - family.rail))
     usual = (
         frame.group_by("rail", "block")
         .len()
@@ -170,7 +196,7 @@ def a_rail_keeps_to_its_own_prefix(view: View) -> Iterator[Broken]:
         "rail addresses outside the prefix of their rail",
         off,
         "subject",
-        pl.format("{} of rail {} is not in the /{} of that rail", "address", "rail", pl.lit(RAIL_PREFIX_LEN)),
+        pl.format("{} of rail {} is not in the /{} of that rail", "address", "rail", pl.lit(family.rail)),
         hint,
     )
     shared = usual.group_by("usual").agg(n=pl.len(), rails=pl.col("rail").sort().cast(pl.String).str.join(", "))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from lindos.catalogue import Catalogue, load_catalogue
-from lindos.plan.address import TRAINING
+from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
+from lindos.plan.address6 import RAIL_PREFIX_LEN6
 from lindos.plan.feed import banks
 from lindos.spec.load import assumed_products
 
@@ -31,6 +32,28 @@ def number(address: pl.Expr) -> pl.Expr:
     part = address.str.split_exact(".", 3).struct
     a, b, c, d = (part.field(f"field_{i}").cast(pl.Int64, strict=False) for i in range(4))
     return a * 2**24 + b * 2**16 + c * 2**8 + d
+
+
+def number6(address: pl.Expr, prefix: str) -> pl.Expr:
+    """Texts of IPv6 addresses -> their numbers in a site's prefix; null where the text is no such address."""
+    form = rf"^{prefix}:([0-9a-f]{{1,4}})::(?:([1-9a-f][0-9a-f]{{0,3}}):)?([0-9a-f]{{1,4}})?$"
+    subnet, high, low = (address.str.extract(form, group) for group in (1, 2, 3))
+    parts = (part.str.to_integer(base=16, strict=False) for part in (subnet, high.fill_null("0"), low.fill_null("0")))
+    a, b, c = parts
+    return a * 2**32 + b * 2**16 + c
+
+
+class Family(NamedTuple):
+    """A family of addresses: its width, and the lengths of the prefixes of a link and of a rail."""
+
+    name: str
+    bits: int
+    link: int
+    rail: int
+
+
+IPV4 = Family("IPv4", 32, 31, RAIL_PREFIX_LEN)
+IPV6 = Family("IPv6", 128, 127, RAIL_PREFIX_LEN6)
 
 
 def at(device: str, port: str) -> pl.Expr:
@@ -164,12 +187,44 @@ class View:
         )
 
     @cached_property
+    def addresses6(self) -> pl.DataFrame:
+        """The addresses of IPv6, in the columns of `addresses`; numbers are those in the site's prefix, of a /64 and
+        an address in it at 32 bits each, null where the text is no such address.
+        """
+        of = {"address6": "address", "prefix_len6": "prefix_len", "gateway6": "gateway"}
+        frame = self.plan.addresses.filter(pl.col("address6").is_not_null()).drop(list(of.values())).rename(of)
+        heads = pl.col("address").str.extract(r"^(fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}):")
+        prefix = frame.select(heads.mode().sort().first().alias("head"))["head"].item() if len(frame) else None
+        size = pl.lit(2, dtype=pl.Int64).pow((128 - pl.col("prefix_len").cast(pl.Int64)).clip(0, 32))
+        return (
+            frame.with_columns(pl.col("device", "port").cast(NAME))
+            .with_columns(
+                ip=number6(pl.col("address"), prefix or ""),
+                gate=number6(pl.col("gateway"), prefix or ""),
+                size=size,
+                at=at("device", "port"),
+            )
+            .with_columns(first=pl.col("ip") // pl.col("size") * pl.col("size"))
+            .with_columns(last=pl.col("first") + pl.col("size") - 1)
+            .drop("size")
+        )
+
+    @cached_property
+    def families(self) -> list[tuple[Family, pl.DataFrame]]:
+        """The families of addresses that the site has, each with its addresses."""
+        return [(IPV4, self.addresses), *([(IPV6, self.addresses6)] if len(self.addresses6) else [])]
+
+    @cached_property
     def addressed_links(self) -> pl.DataFrame:
+        """`addressed` in IPv4."""
+        return self.addressed(self.addresses)
+
+    def addressed(self, addresses: pl.DataFrame) -> pl.DataFrame:
         """Links with address, first of prefix and length of both ends (a_ip, a_first, a_prefix_len, b_...), null
         where there is none; `managed` links end on a bridge of their access switch, which has one address for all;
         `bare` ones are those between switches of an unnumbered fabric.
         """
-        place = self.addresses.select("at", "ip", "first", "prefix_len")
+        place = addresses.select("at", "ip", "first", "prefix_len")
         if place["at"].n_unique() != len(place):
             place = place.sort("ip").unique("at", keep="first")
         managed = (pl.col("fabric") == "oob") & (pl.col("tier") == "node_leaf")

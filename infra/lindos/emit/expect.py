@@ -25,7 +25,7 @@ def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
         "product": host.product,
         "gpu": {"count": host.gpus, "model": host.gpu},
         "software": dict(software),
-        "nics": [p._asdict() for p in host.ports if p.purpose != "bmc"],
+        "nics": [p.told() for p in host.ports if p.purpose != "bmc"],
         **infiniband,
         "nccl": {"NCCL_IB_HCA": f"={','.join(str(r) for r in rails)}", "NCCL_SOCKET_IFNAME": f"={frontend}"},
     }

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from lindos.plan.address import BLOCKS6 as ADDRESS_BLOCKS6
+from lindos.plan.address import OOB
+from lindos.plan.address6 import SLOT_PREFIX_LEN6, beside, plan_prefix6
 from lindos.plan.roce import Roce
 from lindos.plan.switches import ROCE
 
@@ -29,6 +32,8 @@ BLOCKS = {
 """What a switch of a fabric accepts and passes on: addresses of its endpoints, and loopbacks (lindos.plan.address).
 
 An island's fabric, `rdma-NAME`, has those of the first."""
+BLOCKS6 = {"rdma": (":1::/64", ":4::/64"), "frontend": (":2::/64", ":4::/64"), "oob": ("::/48",)}
+"""The same in IPv6, behind the prefix of the site (lindos.plan.address6)."""
 
 
 class Timers(NamedTuple):
@@ -64,15 +69,20 @@ class PortView(NamedTuple):
     below: bool
     address: str | None
     prefix_len: int | None
+    address6: str | None
+    prefix_len6: int | None
     length_m: int
     far_device: str
     far_port: str
     far_address: str | None
+    far_address6: str | None
     far_asn: int | None
     far_role: str | None
     far_hwsku: str | None
     far_loopback: str | None
+    far_loopback6: str | None
     far_mgmt: str | None
+    far_mgmt6: str | None
     cage_lanes: int | None
     sonic_port: int | None
     lane: int | None
@@ -85,11 +95,14 @@ class PortView(NamedTuple):
 
 
 class ManagementView(NamedTuple):
-    """The management port's address and gateway."""
+    """The management port's address and gateway, in both families where the site has both."""
 
     address: str
     prefix_len: int
     gateway: str | None
+    address6: str | None = None
+    prefix_len6: int | None = None
+    gateway6: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,8 @@ class BridgeView:
     address: str
     prefix_len: int
     ports: tuple[PortView, ...]
+    address6: str | None = None
+    prefix_len6: int | None = None
 
 
 class SpareView(NamedTuple):
@@ -138,13 +153,16 @@ class SwitchView:
     unnumbered: bool
     roce: Roce | None
     loopback: str
+    loopback6: str | None
     asn: int | None
     management: ManagementView | None
     bridge: BridgeView | None
     ports: tuple[PortView, ...]
     spare: tuple[SpareView, ...]
     announced: tuple[str, ...]
+    announced6: tuple[str, ...]
     accepted: tuple[str, ...]
+    accepted6: tuple[str, ...]
     servers: tuple[str, ...]
 
     @property
@@ -167,12 +185,13 @@ class Told:
     ports: pl.DataFrame
     cages: pl.DataFrame
     servers: tuple[str, ...]
+    prefix6: str | None
 
     def chunk(self, start: int, count: int) -> Told:
         """The switches from `start` on, with their ports."""
         first, last = (self.ports["box"].search_sorted(n) for n in (start, start + count))
         ports = self.ports.slice(int(first), int(last) - int(first))
-        return Told(self.site, self.boxes.slice(start, count), ports, self.cages, self.servers)
+        return Told(self.site, self.boxes.slice(start, count), ports, self.cages, self.servers, self.prefix6)
 
 
 def servers(plan: Plan) -> tuple[str, ...]:
@@ -183,7 +202,9 @@ def servers(plan: Plan) -> tuple[str, ...]:
 
 
 def _segments(plan: Plan) -> pl.DataFrame:
-    """Switch -> the prefixes of its endpoints, `announced`: /24 a leaf slot, /26 an out-of-band access switch."""
+    """Switch -> the prefixes of its endpoints, `announced` and `announced6`: /24 (/120) a leaf slot, /26 (/64) an
+    out-of-band access switch.
+    """
     part = pl.col("address").str.split(".").list
     prefix = (
         pl.when(pl.col("prefix_len") == 31)
@@ -191,7 +212,14 @@ def _segments(plan: Plan) -> pl.DataFrame:
         .otherwise(pl.format("{}.{}/26", part.head(3).list.join("."), part.last().cast(pl.Int64) // 64 * 64))
     )
     gateways = plan.addresses.filter(pl.col("purpose") == "gateway").with_columns(announced=prefix)
-    return gateways.group_by("device", maintain_order=True).agg(pl.col("announced").unique(maintain_order=True))
+    found = gateways.select("device", "announced").unique(maintain_order=True)
+    ip, length = pl.col("announced").str.split("/").list.first(), pl.col("announced").str.split("/").list.last()
+    bytes_ = [ip.str.split(".").list.get(i).cast(pl.Int64) * 2 ** (24 - 8 * i) for i in range(4)]
+    found = found.with_columns(ip=pl.sum_horizontal(bytes_), prefix_len=32, gateway=pl.lit(None, dtype=pl.String))
+    found = beside(found, plan_prefix6(plan.addresses), ADDRESS_BLOCKS6, OOB)
+    length6 = length.replace_strict({"24": str(SLOT_PREFIX_LEN6), "26": "64"}, return_dtype=pl.String)
+    found = found.with_columns(announced6=pl.format("{}/{}", "address6", length6))
+    return found.group_by("device", maintain_order=True).agg("announced", pl.col("announced6").drop_nulls())
 
 
 def _boxes(plan: Plan) -> pl.DataFrame:
@@ -199,12 +227,13 @@ def _boxes(plan: Plan) -> pl.DataFrame:
     manager.
     """
     told = plan.switches.filter(pl.col("nos").is_not_null()).select("device")
-    of = plan.addresses.select("device", "port", "purpose", "address", "prefix_len", "gateway")
-    loopback = of.filter(pl.col("purpose") == "loopback").select("device", loopback="address")
+    of = plan.addresses
+    loopback = of.filter(pl.col("purpose") == "loopback").select("device", loopback="address", loopback6="address6")
+    spot = ["address", "prefix_len", "address6", "prefix_len6"]
     managed = of.filter(pl.col("purpose") == "mgmt").select(
-        "device", mgmt="address", mgmt_prefix_len="prefix_len", mgmt_gateway="gateway"
+        "device", **{f"mgmt_{c}": pl.col(c) for c in (*spot, "gateway", "gateway6")}
     )
-    bridge = of.filter(pl.col("port") == "br-oob").select("device", bridge="address", bridge_prefix_len="prefix_len")
+    bridge = of.filter(pl.col("port") == "br-oob").select("device", **{f"bridge_{c}": pl.col(c) for c in spot})
     frame = plan.devices.join(told, on="device", how="semi", maintain_order="left")
     frame = frame.select("device", "slice", "fabric", "role", "product")
     for part in (
@@ -232,9 +261,9 @@ def _ports(plan: Plan, boxes: pl.DataFrame) -> pl.DataFrame:
     both = both.join(box, on="device", how="inner", maintain_order="left")
     number = plan.ports.select("device", "port", "cage", "lane_group", "lane_groups")
     both = both.join(number, on=["device", "port"], how="left", maintain_order="left")
-    spot = plan.addresses.select("device", "port", "address", "prefix_len")
+    spot = plan.addresses.select("device", "port", "address", "prefix_len", "address6", "prefix_len6")
     both = both.join(spot, on=["device", "port"], how="left", maintain_order="left")
-    far = spot.select(far_device="device", far_port="port", far_address="address")
+    far = spot.select(far_device="device", far_port="port", far_address="address", far_address6="address6")
     both = both.join(far, on=["far_device", "far_port"], how="left", maintain_order="left")
     both = both.join(_far(plan), on="far_device", how="left", maintain_order="left")
     numbered = plan.cages.with_columns(pl.col("sonic_port", "sonic_lane", "lanes").cast(pl.Int64))
@@ -251,14 +280,16 @@ def _ports(plan: Plan, boxes: pl.DataFrame) -> pl.DataFrame:
 
 def _far(plan: Plan) -> pl.DataFrame:
     """Plan -> what a switch is told of a neighbour that is a switch too."""
-    of = plan.addresses.select("device", "purpose", "address")
-    loopback = of.filter(pl.col("purpose") == "loopback").select("device", far_loopback="address")
+    of = plan.addresses.select("device", "purpose", "address", "address6")
+    loopback = of.filter(pl.col("purpose") == "loopback").select(
+        "device", far_loopback="address", far_loopback6="address6"
+    )
     managed = of.filter(pl.col("purpose") == "mgmt").unique("device", keep="first", maintain_order=True)
     frame = plan.asns.select("device", far_asn="asn").join(
         plan.devices.select("device", far_role=pl.col("role").cast(pl.String)), on="device", how="left"
     )
     hwsku = plan.switches.select("device", far_hwsku="hwsku")
-    for part in (hwsku, loopback, managed.select("device", far_mgmt="address")):
+    for part in (hwsku, loopback, managed.select("device", far_mgmt="address", far_mgmt6="address6")):
         frame = frame.join(part, on="device", how="left")
     return frame.rename({"device": "far_device"})
 
@@ -266,7 +297,7 @@ def _far(plan: Plan) -> pl.DataFrame:
 def told(plan: Plan) -> Told:
     """Plan -> what its switches are told, as frames."""
     boxes = _boxes(plan)
-    return Told(plan.site, boxes, _ports(plan, boxes), plan.cages, servers(plan))
+    return Told(plan.site, boxes, _ports(plan, boxes), plan.cages, servers(plan), plan_prefix6(plan.addresses))
 
 
 def _spares(cages: pl.DataFrame) -> dict[str, dict[tuple[int, int], list[SpareView]]]:
@@ -292,20 +323,34 @@ def _spare(parts: dict[tuple[int, int], list[SpareView]], ports: tuple[PortView,
     return tuple(out)
 
 
-def _view(site: str, row: dict[str, Any], ports: tuple[PortView, ...], spare: tuple[SpareView, ...]) -> dict[str, Any]:
+def _view(what: Told, row: dict[str, Any], ports: tuple[PortView, ...], spare: tuple[SpareView, ...]) -> dict[str, Any]:
     """A row of a switch and its ports -> the fields of its view."""
     bridge = None
-    if row["bridge"] is not None:
+    spot = ("address", "prefix_len", "address6", "prefix_len6")
+    if row["bridge_address"] is not None:
         below = tuple(p for p in ports if p.below)
-        bridge = BridgeView("br-oob", row["bridge"], row["bridge_prefix_len"], below)
+        bridge = BridgeView("br-oob", ports=below, **{c: row[f"bridge_{c}"] for c in spot})
     managed = None
-    if row["mgmt"] is not None:
-        managed = ManagementView(row["mgmt"], row["mgmt_prefix_len"], row["mgmt_gateway"])
-    same = ("device", "slice", "digest", "fabric", "role", "product", "nos", "platform", "hwsku", "loopback")
+    if row["mgmt_address"] is not None:
+        managed = ManagementView(**{c: row[f"mgmt_{c}"] for c in (*spot, "gateway", "gateway6")})
+    block = row["fabric"].split("-")[0]
+    same = (
+        "device",
+        "slice",
+        "digest",
+        "fabric",
+        "role",
+        "product",
+        "nos",
+        "platform",
+        "hwsku",
+        "loopback",
+        "loopback6",
+    )
     numbers = ("mtu", "buffer_bytes", "adaptive_routing", "unnumbered")
     return {
         **{name: row[name] for name in (*same, *numbers)},
-        "site": site,
+        "site": what.site,
         "roce": None if row["priority"] is None else Roce(**{c: row[c] for c in ROCE}),
         "asn": row["asn"] if any(not p.below for p in ports) else None,
         "management": managed,
@@ -313,7 +358,9 @@ def _view(site: str, row: dict[str, Any], ports: tuple[PortView, ...], spare: tu
         "ports": ports,
         "spare": spare,
         "announced": tuple(row["announced"] or ()),
-        "accepted": BLOCKS[row["fabric"].split("-")[0]],
+        "announced6": tuple(row["announced6"] or ()),
+        "accepted": BLOCKS[block],
+        "accepted6": tuple(f"{what.prefix6}{end}" for end in BLOCKS6[block]) if what.prefix6 else (),
     }
 
 
@@ -329,4 +376,4 @@ def views(what: Told) -> Iterator[SwitchView]:
         key = (row["product"], tuple((p.cage, p.lane_group, p.lane_groups) for p in ports))
         if key not in seen:
             seen[key] = _spare(parts.get(row["product"], {}), ports)
-        yield SwitchView(servers=what.servers, **_view(what.site, row, ports, seen[key]))
+        yield SwitchView(servers=what.servers, **_view(what, row, ports, seen[key]))

@@ -9,6 +9,7 @@ import polars as pl
 
 from lindos.emit.artefact import Artefact
 from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK
+from lindos.plan.address6 import fabric_prefix6, frontend_prefix6, plan_prefix6
 from lindos.plan.roce import Roce
 from lindos.plan.switches import ROCE
 
@@ -45,7 +46,7 @@ def _port(port: PortView) -> dict[str, Any]:
     }
     if port.rail is not None:
         out |= {"rail": port.rail, "hca": port.hca, "rail_prefix": port.rail_prefix, "table": port.table}
-    return out
+    return out | {name: value for name, value in port.told().items() if name.endswith("6")}
 
 
 def _host_vars(host: HostView) -> dict[str, Any]:
@@ -129,6 +130,9 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         "frontend_network_destinations": [FRONTEND_BLOCK],
         "rdma_nic_fabric_prefix": FABRIC_BLOCK,
     }
+    if (prefix := plan_prefix6(plan.addresses)) is not None:
+        everywhere["rdma_nic_fabric_prefix6"] = fabric_prefix6(prefix)
+        everywhere["frontend_network_destinations6"] = [frontend_prefix6(prefix)]
     everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
     text = json.dumps({"all": {"vars": everywhere, "children": children}}, indent=None, separators=(",", ":"))

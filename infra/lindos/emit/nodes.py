@@ -9,6 +9,7 @@ import polars as pl
 
 from lindos.emit.infiniband import hca
 from lindos.plan.address import RAIL_PREFIX_LEN, dotted
+from lindos.plan.address6 import plan_prefix6, rail_prefix6
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,9 @@ class HcaView(NamedTuple):
 
 
 class PortView(NamedTuple):
-    """A network port of a node; rail, hca, rail_prefix and table are those of a rail port."""
+    """A network port of a node; rail, hca, rail_prefix and table are those of a rail port, those that end in 6 of a
+    site with IPv6.
+    """
 
     name: str
     purpose: str
@@ -46,6 +49,14 @@ class PortView(NamedTuple):
     hca: str | None
     rail_prefix: str | None
     table: int | None
+    address6: str | None
+    prefix_len6: int | None
+    gateway6: str | None
+    rail_prefix6: str | None
+
+    def told(self) -> dict[str, Any]:
+        """The fields by name, without those of a family that the site has not."""
+        return {name: value for name, value in self._asdict().items() if value is not None or not name.endswith("6")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ def _ports(plan: Plan) -> pl.DataFrame:
     return frame.with_columns(rail_prefix=pl.format("{}/{}", dotted(base), pl.lit(RAIL_PREFIX_LEN)))
 
 
-def _port(row: dict[str, Any]) -> PortView:
+def _port(row: dict[str, Any], prefix: str | None) -> PortView:
     rail = row["rail"]
     return PortView(
         name=row["port"], purpose=row["purpose"], address=row["address"], prefix_len=row["prefix_len"],
@@ -114,14 +125,17 @@ def _port(row: dict[str, Any]) -> PortView:
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
         hca=None if rail is None else f"mlx5_{row['nic']}", rail_prefix=row["rail_prefix"],
         table=None if rail is None else FIRST_TABLE + row["nic"],
+        address6=row["address6"], prefix_len6=row["prefix_len6"], gateway6=row["gateway6"],
+        rail_prefix6=None if rail is None or prefix is None else rail_prefix6(prefix, rail),
     )  # fmt: skip
 
 
 def host_views(plan: Plan) -> Iterator[HostView]:
     """Plan -> the view of every GPU node, in the order of devices."""
     ports: dict[str, list[PortView]] = {}
+    prefix = plan_prefix6(plan.addresses)
     for row in _ports(plan).iter_rows(named=True):
-        ports.setdefault(row["device"], []).append(_port(row))
+        ports.setdefault(row["device"], []).append(_port(row, prefix))
     gpus = {d: (n, p) for d, n, p in plan.gpus.group_by("device").agg(pl.len(), pl.col("product").first()).iter_rows()}
     hcas = _hcas(plan)
     digests = dict(plan.slices.select("slice", "digest").iter_rows())

@@ -14,7 +14,7 @@ from lindos.plan.roce import Roce
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lindos.emit.intent import PortView, SwitchView
+    from lindos.emit.intent import BridgeView, ManagementView, PortView, SwitchView
 
 VLAN = 10
 BRIDGE = "br_default"
@@ -34,8 +34,10 @@ def _bridge(view: SwitchView) -> Iterator[str]:
         yield f"    bridge:\n      domain:\n        {BRIDGE}:\n          vlan:\n            '{VLAN}': {{}}"
 
 
-def _address(prefix: str) -> str:
-    return f"        ip:\n          address:\n            {prefix}: {{}}"
+def _address(at: PortView | ManagementView | BridgeView) -> str:
+    """The addresses of a port, in each family."""
+    first = f"        ip:\n          address:\n            {at.address}/{at.prefix_len}: {{}}"
+    return f"{first}\n            {at.address6}/{at.prefix_len6}: {{}}" if at.address6 else first
 
 
 def _port(view: SwitchView, port: PortView) -> Iterator[str]:
@@ -44,7 +46,7 @@ def _port(view: SwitchView, port: PortView) -> Iterator[str]:
         yield f"        bridge:\n          domain:\n            {BRIDGE}:\n              access: {VLAN}"
     yield f"        description: {port.description}"
     if port.address is not None:
-        yield _address(f"{port.address}/{port.prefix_len}")
+        yield _address(port)
     yield "        link:"
     if port.rate_gbps >= RS_FEC_GBPS:
         yield f"          auto-negotiate: off\n          fec: rs\n          mtu: {view.mtu}"
@@ -56,14 +58,21 @@ def _port(view: SwitchView, port: PortView) -> Iterator[str]:
     yield "        type: swp"
 
 
+def _loopbacks(view: SwitchView) -> list[str]:
+    return [f"{view.loopback}/32", *([f"{view.loopback6}/128"] if view.loopback6 else [])]
+
+
 def _interfaces(view: SwitchView) -> Iterator[str]:
     yield "    interface:"
     if (managed := view.management) is not None:
-        yield f"      eth0:\n{_address(f'{managed.address}/{managed.prefix_len}')}"
+        yield f"      eth0:\n{_address(managed)}"
         if managed.gateway:
             yield f"          gateway:\n            {managed.gateway}: {{}}"
+            if managed.gateway6:
+                yield f"            {managed.gateway6}: {{}}"
         yield "          vrf: mgmt\n        type: eth"
-    yield f"      lo:\n{_address(f'{view.loopback}/32')}\n        type: loopback"
+    loopbacks = [f"            {lo}: {{}}" for lo in _loopbacks(view)]
+    yield from ("      lo:\n        ip:\n          address:", *loopbacks, "        type: loopback")
     split: set[int] = set()
     for port in view.ports:
         if port.lane_groups > 1 and port.cage not in split:
@@ -73,7 +82,7 @@ def _interfaces(view: SwitchView) -> Iterator[str]:
             yield f"              {lanes}\n        type: swp"
         yield from _port(view, port)
     if (bridge := view.bridge) is not None:
-        yield f"      vlan{VLAN}:\n{_address(f'{bridge.address}/{bridge.prefix_len}')}"
+        yield f"      vlan{VLAN}:\n{_address(bridge)}"
         yield f"        type: svi\n        vlan: {VLAN}"
 
 
@@ -125,35 +134,55 @@ def _system(view: SwitchView) -> Iterator[str]:
     yield f"    system:\n      hostname: {view.device}"
 
 
+def _group(name: str, families: list[str]) -> Iterator[str]:
+    """A peer group: its times, and the families of addresses that it has otherwise than IPv4 alone."""
+    keepalive_s, hold_s, lost, every_ms = HARDWARE
+    yield f"              {name}:"
+    if families:
+        yield "                address-family:"
+    for family, state in (told.split(": ") for told in families):
+        yield f"                  {family}:\n                    enable: {state}"
+    yield f"                bfd:\n                  detect-multiplier: {lost}\n                  enable: on"
+    yield f"                  min-rx-interval: {every_ms}\n                  min-tx-interval: {every_ms}"
+    yield f"                timers:\n                  hold: {hold_s}\n                  keepalive: {keepalive_s}"
+
+
 def _routing(view: SwitchView) -> Iterator[str]:
     if view.asn is None:
         return
     yield "    vrf:\n      default:\n        router:\n          bgp:"
-    yield "            address-family:\n              ipv4-unicast:\n                enable: on"
-    yield f"                multipaths:\n                  ebgp: {view.paths}"
-    yield "                network:"
-    yield from (f"                  {prefix}: {{}}" for prefix in (f"{view.loopback}/32", *view.announced))
+    yield "            address-family:"
+    loopbacks = _loopbacks(view)
+    told = {"ipv4-unicast": (loopbacks[0], *view.announced)}
+    if view.loopback6:
+        told["ipv6-unicast"] = (loopbacks[1], *view.announced6)
+    for family, prefixes in told.items():
+        yield f"              {family}:\n                enable: on"
+        yield f"                multipaths:\n                  ebgp: {view.paths}\n                network:"
+        yield from (f"                  {prefix}: {{}}" for prefix in prefixes)
     yield "            enable: on\n            neighbor:"
-    for port in view.peers:
-        name = port_name(port) if view.unnumbered else port.far_address
+    groups = {GROUP: ["ipv6-unicast: on"] if view.loopback6 and view.unnumbered else []}
+    if view.loopback6 and not view.unnumbered:
+        groups[f"{GROUP}6"] = ["ipv4-unicast: off", "ipv6-unicast: on"]
+    ends = [(p, port_name(p) if view.unnumbered else p.far_address, GROUP) for p in view.peers]
+    ends += [(p, p.far_address6, f"{GROUP}6") for p in view.peers if p.far_address6]
+    for port, name, group in ends:
         yield f"              {name}:\n                description: {port.description}"
-        yield f"                peer-group: {GROUP}"
+        yield f"                peer-group: {group}"
         if view.unnumbered:
             yield "                remote-as: external\n                type: unnumbered"
         else:
             yield f"                remote-as: {port.far_asn}\n                type: numbered"
     yield "            path-selection:\n              multipath:\n                aspath-ignore: on"
-    keepalive_s, hold_s, lost, every_ms = HARDWARE
-    yield f"            peer-group:\n              {GROUP}:\n                bfd:"
-    yield f"                  detect-multiplier: {lost}"
-    yield f"                  enable: on\n                  min-rx-interval: {every_ms}"
-    yield f"                  min-tx-interval: {every_ms}"
-    yield f"                timers:\n                  hold: {hold_s}\n                  keepalive: {keepalive_s}"
+    yield "            peer-group:"
+    for group, families in groups.items():
+        yield from _group(group, families)
     # A leaf's own prefix stands in no table of its own: a route to nowhere lets BGP announce it.
     if view.announced and view.bridge is None:
         yield "          static:"
-        for prefix in view.announced:
-            yield f"            {prefix}:\n              address-family: ipv4-unicast\n              via:"
+        routes = [(prefix, "ipv4") for prefix in view.announced] + [(prefix, "ipv6") for prefix in view.announced6]
+        for prefix, family in routes:
+            yield f"            {prefix}:\n              address-family: {family}-unicast\n              via:"
             yield "                blackhole:\n                  type: blackhole"
 
 

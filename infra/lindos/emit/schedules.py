@@ -73,8 +73,9 @@ def cables(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
 
 
 def addresses(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
-    """addresses.csv: every address, its prefix and its gateway."""
-    columns = ["device", "port", "purpose", "address", "prefix_len", "gateway", "slice", "slice_digest"]
+    """addresses.csv: every address, its prefix and its gateway, in both families where the site has both."""
+    columns = ["device", "port", "purpose", "address", "prefix_len", "gateway", "address6", "prefix_len6", "gateway6"]
+    columns += ["slice", "slice_digest"]
     yield _csv("addresses.csv", stamped(plan, plan.addresses).select(columns))
 
 

@@ -37,7 +37,7 @@ VLAN = 10
 MAP = "ROCE"
 GROUP = "FABRIC"
 """Peer group, route map and prefix list of the links to other switches."""
-VRF, AF = "default", "ipv4_unicast"
+VRF = "default"
 MOST_NTP = 10
 """Time servers that the model takes."""
 HASHED = ("DST_IP", "SRC_IP", "IP_PROTOCOL", "L4_DST_PORT", "L4_SRC_PORT")
@@ -77,6 +77,8 @@ def _device(view: SwitchView) -> Iterator[Table]:
     }
     if view.asn is not None:
         metadata |= {"bgp_asn": str(view.asn), "suppress-fib-pending": "enabled"}
+    if view.loopback6 is not None:
+        metadata["bgp_adv_lo_prefix_as_128"] = "true"
     if view.roce is not None:
         metadata["buffer_model"] = "dynamic"
     yield _table("DEVICE_METADATA", [_row("localhost", **metadata)])
@@ -142,12 +144,18 @@ def _addresses(view: SwitchView) -> Iterator[Table]:
         rows = [f'"Ethernet{p.sonic_port}": {{}}' for p in routed]
         rows += [f'"Ethernet{p.sonic_port}": {{"ipv6_use_link_local_only": "enable"}}' for p in bare]
         rows += [f'"Ethernet{p.sonic_port}|{p.address}/{p.prefix_len}": {{}}' for p in routed]
+        rows += [f'"Ethernet{p.sonic_port}|{p.address6}/{p.prefix_len6}": {{}}' for p in routed if p.address6]
         yield _table("INTERFACE", rows)
-    yield _table("LOOPBACK_INTERFACE", [_row("Loopback0"), _row(f"Loopback0|{view.loopback}/32")])
+    six = [_row(f"Loopback0|{view.loopback6}/128")] if view.loopback6 else []
+    yield _table("LOOPBACK_INTERFACE", [_row("Loopback0"), _row(f"Loopback0|{view.loopback}/32"), *six])
     if (managed := view.management) is not None:
         yield _table("MGMT_PORT", [_row("eth0", admin_status="up", alias="eth0", description="management")])
         gateway = {"gwaddr": managed.gateway} if managed.gateway else {}
-        yield _table("MGMT_INTERFACE", [_row(f"eth0|{managed.address}/{managed.prefix_len}", **gateway)])
+        rows = [_row(f"eth0|{managed.address}/{managed.prefix_len}", **gateway)]
+        if managed.address6:
+            gateway = {"gwaddr": managed.gateway6} if managed.gateway6 else {}
+            rows.append(_row(f"eth0|{managed.address6}/{managed.prefix_len6}", **gateway))
+        yield _table("MGMT_INTERFACE", rows)
 
 
 def _bridge(view: SwitchView) -> Iterator[Table]:
@@ -156,7 +164,8 @@ def _bridge(view: SwitchView) -> Iterator[Table]:
     name = f"Vlan{VLAN}"
     relay = {"dhcp_servers": list(view.servers)} if view.servers else {}
     yield _table("VLAN", [_row(name, vlanid=str(VLAN), admin_status="up", description="out of band", **relay)])
-    yield _table("VLAN_INTERFACE", [_row(name), _row(f"{name}|{bridge.address}/{bridge.prefix_len}")])
+    six = [_row(f"{name}|{bridge.address6}/{bridge.prefix_len6}")] if bridge.address6 else []
+    yield _table("VLAN_INTERFACE", [_row(name), _row(f"{name}|{bridge.address}/{bridge.prefix_len}"), *six])
     yield _table("VLAN_MEMBER", [_row(f"{name}|Ethernet{p.sonic_port}", tagging_mode="untagged") for p in bridge.ports])
 
 
@@ -169,7 +178,10 @@ def _neighbours(view: SwitchView) -> Iterator[Table]:
     for port in view.ports:
         if port.below or port.far_device in known or port.far_role is None:
             continue
-        facts = {"hwsku": port.far_hwsku, "lo_addr": port.far_loopback, "mgmt_addr": port.far_mgmt}
+        facts = {
+            "hwsku": port.far_hwsku, "lo_addr": port.far_loopback, "lo_addr_v6": port.far_loopback6,
+            "mgmt_addr": port.far_mgmt, "mgmt_addr_v6": port.far_mgmt6,
+        }  # fmt: skip
         kind = router_type(view.fabric, port.far_role)
         known[port.far_device] = {k: v for k, v in facts.items() if v is not None} | {"type": kind}
     if known:
@@ -177,12 +189,14 @@ def _neighbours(view: SwitchView) -> Iterator[Table]:
 
 
 def _by_address(view: SwitchView) -> Iterator[Table]:
-    """The sessions of bgpcfgd."""
+    """The sessions of bgpcfgd, one a family."""
     times = f'"holdtime": "{HARDWARE.hold_s}", "keepalive": "{HARDWARE.keepalive_s}"'
+    ends = [(p, p.address, p.far_address) for p in view.peers]
+    ends += [(p, p.address6, p.far_address6) for p in view.peers if p.far_address6]
     rows = (
-        f'"{p.far_address}": {{"admin_status": "up", "asn": "{p.far_asn}", {times}, "local_addr": "{p.address}", '
+        f'"{far}": {{"admin_status": "up", "asn": "{p.far_asn}", {times}, "local_addr": "{near}", '
         f'"name": "{p.far_device}"}}'
-        for p in view.peers
+        for p, near, far in ends
     )
     yield _table("BGP_NEIGHBOR", rows)
 
@@ -190,32 +204,40 @@ def _by_address(view: SwitchView) -> Iterator[Table]:
 def _by_interface(view: SwitchView) -> Iterator[Table]:
     """The sessions of the FRR management framework, with all that it needs to be told besides."""
     keepalive_s, hold_s, lost, every_ms = (str(n) for n in HARDWARE)
+    networks = {"ipv4_unicast": (f"{view.loopback}/32", *view.announced)}
+    if view.loopback6:
+        networks["ipv6_unicast"] = (f"{view.loopback6}/128", *view.announced6)
     own = {"local_asn": str(view.asn), "router_id": view.loopback}
     yield _table("BGP_GLOBALS", [_row(VRF, load_balance_mp_relax="true", log_nbr_state_changes="true", **own)])
-    yield _table("BGP_GLOBALS_AF", [_row(f"{VRF}|{AF}", max_ebgp_paths=str(view.paths))])
-    networks = (f"{view.loopback}/32", *view.announced)
-    yield _table("BGP_GLOBALS_AF_NETWORK", [_row(f"{VRF}|{AF}|{prefix}") for prefix in networks])
+    yield _table("BGP_GLOBALS_AF", [_row(f"{VRF}|{af}", max_ebgp_paths=str(view.paths)) for af in networks])
+    yield _table(
+        "BGP_GLOBALS_AF_NETWORK", [_row(f"{VRF}|{af}|{prefix}") for af, mine in networks.items() for prefix in mine]
+    )
     times = {"keepalive": keepalive_s, "holdtime": hold_s, "detection_multiplier": lost}
     pace = {"desired_minimum_tx_interval": every_ms, "required_minimum_receive": every_ms}
     group = _row(f"{VRF}|{GROUP}", bfd="true", capability_ext_nexthop="true", **times, **pace)
     yield _table("BGP_PEER_GROUP", [group])
     policy = {"route_map_in": [GROUP], "route_map_out": [GROUP]}
-    yield _table("BGP_PEER_GROUP_AF", [_row(f"{VRF}|{GROUP}|{AF}", admin_status="up", **policy)])
+    yield _table("BGP_PEER_GROUP_AF", [_row(f"{VRF}|{GROUP}|{af}", admin_status="up", **policy) for af in networks])
+    names = [f"{VRF}|Ethernet{p.sonic_port}" for p in view.peers]
     said = f'"peer_group_name": "{GROUP}", "peer_type": "external"'
-    yield _table(
-        "BGP_NEIGHBOR",
-        (
-            f'"{VRF}|Ethernet{p.sonic_port}": {{"admin_status": "up", "name": "{p.far_device}", {said}}}'
-            for p in view.peers
-        ),
-    )
-    up = '{"admin_status": "up"}'
-    yield _table("BGP_NEIGHBOR_AF", (f'"{VRF}|Ethernet{p.sonic_port}|{AF}": {up}' for p in view.peers))
-    yield _table("PREFIX_SET", [_row(GROUP, mode="IPv4")])
-    spans = [f"{GROUP}|{block}|{block.split('/')[1]}..32" for block in view.accepted]
+    rows = (f'"{n}": {{"name": "{p.far_device}", {said}}}' for n, p in zip(names, view.peers, strict=True))
+    yield _table("BGP_NEIGHBOR", rows)
+    yield _table("BGP_NEIGHBOR_AF", (f'"{n}|{af}": {{"admin_status": "up"}}' for n in names for af in networks))
+    yield from _policy(view)
+
+
+def _policy(view: SwitchView) -> Iterator[Table]:
+    """What is accepted and passed on: FRR drops all routes of a neighbour in another AS without a policy."""
+    sets = [(GROUP, "IPv4", 32, view.accepted, "match_prefix_set")]
+    if view.accepted6:
+        sets.append((f"{GROUP}6", "IPv6", 128, view.accepted6, "match_ipv6_prefix_set"))
+    yield _table("PREFIX_SET", [_row(name, mode=mode) for name, mode, *_ in sets])
+    spans = [f"{name}|{block}|{block.split('/')[1]}..{bits}" for name, _, bits, mine, _ in sets for block in mine]
     yield _table("PREFIX", [_row(span, action="permit") for span in spans])
     yield _table("ROUTE_MAP_SET", [_row(GROUP)])
-    yield _table("ROUTE_MAP", [_row(f"{GROUP}|10", route_operation="permit", match_prefix_set=GROUP)])
+    rules = [{"route_operation": "permit", match: name} for name, *_, match in sets]
+    yield _table("ROUTE_MAP", [_row(f"{GROUP}|{10 * i}", **rule) for i, rule in enumerate(rules, start=1)])
 
 
 def _routing(view: SwitchView) -> Iterator[Table]:
@@ -224,7 +246,10 @@ def _routing(view: SwitchView) -> Iterator[Table]:
     yield from _by_interface(view) if view.unnumbered else _by_address(view)
     # The prefix of a VLAN is announced by itself; that of a leaf's /31s is not, so it stands as a route to nowhere.
     if view.announced and view.bridge is None:
-        routes = [_row(f"default|{p}", advertise="true", blackhole="true", distance="250") for p in view.announced]
+        routes = [
+            _row(f"default|{p}", advertise="true", blackhole="true", distance="250")
+            for p in (*view.announced, *view.announced6)
+        ]
         yield _table("STATIC_ROUTE", routes)
     fields = list(HASHED)
     hashes: dict[str, str | list[str]] = {

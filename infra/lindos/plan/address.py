@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.address6 import beside
 
 if TYPE_CHECKING:
     from lindos.plan.layout import Layout
@@ -49,6 +50,8 @@ def ip(text: str) -> int:
 RAIL, FRONTEND, FRONTEND_LINKS, LOOPBACK, OOB, RAIL_LINKS, OOB_LINKS = (
     ip(x) for x in ("10.0.0.0", "10.128.0.0", "10.144.0.0", "10.160.0.0", "10.192.0.0", "100.64.0.0", "172.16.0.0")
 )
+BLOCKS6 = ((RAIL, 1), (FRONTEND, 2), (FRONTEND_LINKS, 3), (LOOPBACK, 4), (RAIL_LINKS, 5), (OOB_LINKS, 6))
+"""First number of a block, and its /64 in IPv6."""
 KINDS = ("rdma", "frontend", "oob")
 ASN_BASE = 4_200_000_000
 ASN_BLOCK = 1_000_000
@@ -254,9 +257,12 @@ def _management(links: pl.DataFrame, parts: Population) -> list[pl.DataFrame]:
     ]
 
 
-def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, fabrics: pl.DataFrame) -> pl.DataFrame:
-    """Links, population, switch numbers and fabrics -> every address of the site. InfeasibleError where the plan is
-    full. Links between the switches of an unnumbered fabric have none.
+def address(
+    links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, fabrics: pl.DataFrame, prefix6: str | None = None
+) -> pl.DataFrame:
+    """Links, population, switch numbers, fabrics and the IPv6 prefix of a site that has one -> every address of it.
+
+    Links between the switches of an unnumbered fabric have none. InfeasibleError where the plan is full.
     """
     bare = fabrics.filter("unnumbered").select("fabric")
     numbered = links.join(bare, on="fabric", how="anti", maintain_order="left")
@@ -339,9 +345,8 @@ def address(links: pl.DataFrame, parts: Population, numbers: pl.DataFrame, fabri
     frame = pl.concat(
         [f.select(pl.col(c).cast(pl.Int64) if c in ("ip", "prefix_len") else pl.col(c) for c in columns) for f in out]
     )
-    return frame.with_columns(address=dotted(pl.col("ip"))).select(
-        "device", "port", "purpose", "address", "prefix_len", "gateway", "slice"
-    )
+    frame = beside(frame.with_columns(address=dotted(pl.col("ip"))), prefix6, BLOCKS6, OOB)
+    return frame.drop("ip")
 
 
 def asns(numbers: pl.DataFrame) -> pl.DataFrame:

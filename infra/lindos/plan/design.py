@@ -8,6 +8,7 @@ import polars as pl
 
 from lindos.plan import tables as t
 from lindos.plan.address import address, asns, switch_numbers
+from lindos.plan.address6 import prefix6
 from lindos.plan.bom import bill
 from lindos.plan.cable import cable
 from lindos.plan.cool import cool
@@ -163,7 +164,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "power_connections": power.connections,
         "cooling_nodes": cooling_nodes,
         "cooling_edges": cooling_edges,
-        "addresses": address(wiring.links.filter(routed), parts, numbers, told)
+        "addresses": address(wiring.links.filter(routed), parts, numbers, told, prefix6(spec))
         .drop("slice")
         .join(home, on="device", maintain_order="left"),
         "asns": asns(numbers),

@@ -264,7 +264,9 @@ class CoolingEdges(dy.Schema):
 
 
 class Addresses(dy.Schema):
-    """An address on a port, or on `lo`. `gateway` is set where the port has one."""
+    """An address on a port, or on `lo`. `gateway` is set where the port has one; those of IPv6 stand beside it where
+    the site has both families.
+    """
 
     device = dy.String(primary_key=True)
     port = dy.String(primary_key=True)
@@ -272,6 +274,9 @@ class Addresses(dy.Schema):
     address = dy.String()
     prefix_len = dy.UInt8()
     gateway = dy.String(nullable=True)
+    address6 = dy.String(nullable=True)
+    prefix_len6 = dy.UInt8(nullable=True)
+    gateway6 = dy.String(nullable=True)
     slice = dy.String()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
@@ -403,6 +404,31 @@ class Spares(_Section):
     cable: Annotated[Rate, Field(description="Spare cables, of each kind and length.")] = 0.02
 
 
+def _prefix6(value: str) -> str:
+    """A unique local /48 -> its first 48 bits as they stand in an address: fd12:3456:789a."""
+    try:
+        net = IPv6Network(value)
+    except ValueError:
+        net = IPv6Network("::/0")
+    groups = net.network_address.exploded.split(":")[:3]
+    if net.prefixlen != 48 or not groups[0].startswith("fd") or "0000" in groups:
+        raise PydanticCustomError(
+            "prefix6", "expected a unique local /48 with random bits (RFC 4193), such as fd12:3456:789a::/48"
+        )
+    return ":".join(f"{int(g, 16):x}" for g in groups)
+
+
+class Addressing(_Section):
+    """Which families of addresses the site has. IPv6 has the same bit fields as IPv4, in one unique local /48."""
+
+    family: Annotated[Literal["ipv4", "dual"], Field(description="ipv4, or dual: IPv6 beside it everywhere.")] = "ipv4"
+    prefix6: Annotated[
+        str | None,
+        AfterValidator(lambda value: None if value is None else _prefix6(value)),
+        Field(description="Unique local /48 of the site; left out, fd and 40 bits of a hash of the site's name."),
+    ] = None
+
+
 class Fabrics(_Section):
     """The networks of the site."""
 
@@ -483,6 +509,7 @@ class Spec(_Section):
     ] = ()
     power: Annotated[Power, Field(description="Sources, feeds and the power train: {sources: [...]}.")]
     fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
+    addresses: Annotated[Addressing, Field(description="Families of addresses: {family: dual}.")] = Addressing()
     spares: Annotated[Spares, Field(description="Spares as a share of what is built: {optic: 0.02, ...}.")] = Spares()
     assumptions: Annotated[
         tuple[Assumption, ...],
