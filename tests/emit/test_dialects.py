@@ -28,6 +28,7 @@ from lindos.emit.write import write_build
 from lindos.errors import CatalogueError
 from lindos.finding import Severity
 from lindos.plan import Plan, design
+from lindos.plan.switches import cages
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
 from lindos.workspace import Workspace
@@ -205,6 +206,21 @@ def test_the_hardware_sku_follows_product_and_speed(product: str, gbps: int, hws
     boxes = plan.switches.join(plan.devices.filter(pl.col("fabric") == "rdma"), on="device", how="semi")
     assert set(boxes["hwsku"]) == {hwsku}
     assert set(boxes["nos"]) == {"sonic"}
+
+
+@pytest.mark.parametrize(
+    ("product", "cage", "parts", "port", "lane", "mode"),
+    [
+        ("sn5640", 13, 2, 96, 96, "2x400G[200G]"),
+        ("sn5640", 28, 8, 216, 216, "8x100G[50G]"),
+        ("sn5610", 33, 4, 256, 256, "4x200G[100G]"),
+    ],
+)
+def test_cages_are_numbered_as_platform_json_numbers_them(
+    product: str, cage: int, parts: int, port: int, lane: int, mode: str
+) -> None:
+    row = cages(load_catalogue(), pl.DataFrame({"product": [product]})).filter(cage=cage, lane_groups=parts)
+    assert row.select("sonic_port", "sonic_lane", "lanes", "mode").rows() == [(port, lane, 8, mode)]
 
 
 def test_the_site_file_chooses_the_operating_system() -> None:
