@@ -35,7 +35,9 @@ FRONTEND_BLOCK = "10.128.0.0/12"
 """All front-end ports; what lies beyond them is for people to say."""
 RAIL_PREFIX_LEN = 12
 UPLINK_BITS = 7
-FEWER_LINKS = "fewer planes or a switch with more ports take fewer links, and those of a fabric with `bgp: unnumbered` none"
+FEWER_LINKS = (
+    "fewer planes or more ports a switch take fewer links; a fabric with `bgp: unnumbered` takes no address for them"
+)
 """A /31 a link: a /10 has 1,048,576 links a tier, as many as a million GPUs take on one plane; no layout holds two."""
 TRAINING = pl.col("fabric").str.starts_with("rdma")
 """Links and switches of the training fabrics."""
