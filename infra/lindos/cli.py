@@ -112,7 +112,7 @@ def counts(plan: Plan) -> dict[str, Any]:
         switches[fabric][role] = n
     for fabric, tier, n in plan.links.group_by("fabric", "tier").len().iter_rows():
         links[fabric][tier] = n
-    return {
+    counted = {
         "gpus": len(plan.gpus),
         "nodes": len(plan.devices.filter(pl.col("kind") == "node")),
         "racks": len(plan.racks.filter(pl.col("kind") == "compute")),
@@ -125,6 +125,20 @@ def counts(plan: Plan) -> dict[str, Any]:
         "links": links,
         "cables": len(plan.cables),
     }
+    return counted | ({"storage_racks": len(plan.racks.filter(pl.col("kind") == "storage"))} if len(plan.pools) else {})
+
+
+def carried(plan: Plan, spec: Spec) -> dict[str, Any]:
+    """Plan and what was asked for -> the oversubscription of each fabric's leaves, and what storage can do."""
+    from dataclasses import asdict
+
+    from lindos.plan.ratios import fullest_leaves, storage_rates
+
+    asked = {name: getattr(fabric, "oversubscription", None) for name, fabric in spec.fabrics.named.items()}
+    full = fullest_leaves(plan)
+    leaves = {name: {"asked": asked[name], "reached": round(full[name], 3)} for name in full if asked[name]}
+    rates = storage_rates(plan)
+    return {"oversubscription": leaves} | ({"storage": asdict(rates)} if rates else {})
 
 
 @app.command()
@@ -134,7 +148,7 @@ def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
 
     start = time.perf_counter()
     path = site_file(site, project_root())
-    _, made = design_site(path)
+    spec, made = design_site(path)
     out = {
         "site": made.site,
         "digest": made.digest,
@@ -144,6 +158,7 @@ def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
             "it_nameplate": round(int(made.loads["nameplate_w"].sum()) / 1e6, 6),
             "it_typical": round(int(made.loads["typical_w"].sum()) / 1e6, 6),
         },
+        "carried": carried(made, spec),
     }
     print(json.dumps(out) if as_json else _summary(out))
 
@@ -161,6 +176,8 @@ THINGS = {
     "shelf": ("power shelf", "power shelves"),
     "cdu": ("CDU", "CDUs"),
     "service": ("service host", "service hosts"),
+    "storage": ("storage server", "storage servers"),
+    "storage_racks": ("rack of storage servers", "racks of storage servers"),
 }
 """Key of a count -> what it counts, one and many."""
 
@@ -172,6 +189,17 @@ def _each(counts: dict[str, int], *keys: str) -> str:
     return ", ".join(f"{counts[key]:,} {words[key][counts[key] != 1]}" for key in words if counts.get(key))
 
 
+def _storage(rates: dict[str, Any]) -> str:
+    """What storage can do -> the same for people."""
+    known = [(rates["read_gbs"], "read"), (rates["write_gbs"], "write")]
+    said = " and ".join(f"{word} {gbs:,.0f} GB/s" for gbs, word in known if gbs is not None)
+    parts = [f"storage servers {said}" if said else "what storage servers read and write is not known"]
+    parts.append(f"their ports carry {rates['ports_gbs']:,.0f}")
+    if rates["uplinks_gbs"] is not None:
+        parts.append(f"the uplinks of their leaves {rates['uplinks_gbs']:,.0f}")
+    return ", ".join(parts) + f", the nodes' ports {rates['nodes_gbs']:,.0f} GB/s"
+
+
 def _summary(out: dict[str, Any]) -> str:
     """What `plan --json` prints -> the same for people."""
     n, power = out["counts"], out["power_mw"]
@@ -179,11 +207,17 @@ def _summary(out: dict[str, Any]) -> str:
         f"{out['site']}  digest {out['digest'][:12]}  designed in {out['seconds']:.1f} s",
         f"  {n['gpus']:>9,} GPUs in {_each(n, 'nodes', 'racks', 'units', 'halls', 'buildings')}",
     ]
-    if others := _each({**n, **n["devices"]}, "network_racks", "cdu", "shelf", "nvswitch", "service"):
+    if others := _each(
+        {**n, **n["devices"]}, "network_racks", "cdu", "shelf", "nvswitch", "storage", "storage_racks", "service"
+    ):
         lines.append(f"            beside them {others}")
     for fabric, tiers in n["switches"].items():
         lines.append(f"  {sum(tiers.values()):>9,} {fabric} switches: {_each(tiers)}")
         lines.append(f"  {sum(n['links'][fabric].values()):>9,} {fabric} links: {_each(n['links'][fabric])}")
+        if leaf := out["carried"]["oversubscription"].get(fabric):
+            lines.append(f"            {leaf['reached']:g}:1 at the fullest leaf, {leaf['asked']:g}:1 is asked for")
+    if rates := out["carried"].get("storage"):
+        lines.append(f"            {_storage(rates)}")
     lines.append(f"  {n['cables']:>9,} cables")
     lines.append(
         f"  {power['it_nameplate']:>9.3f} MW of IT nameplate, {power['it_typical']:.3f} MW typical under training"

@@ -40,11 +40,14 @@ random_sites = settings(
 
 @dataclass(frozen=True)
 class Shape:
-    """What all fleets of a site share: feeds, and what each training fabric has: rails of a leaf, planes."""
+    """What all fleets of a site share: feeds, what each training fabric has (rails of a leaf, planes), and the network
+    that storage hangs on, where there is any: each node has a port there.
+    """
 
     feeds: int
     rails_per_leaf: tuple[int | str, ...]
     planes: tuple[int, ...]
+    storage: str | None
 
 
 def supplies(feeds: int, watts: int) -> st.SearchStrategy[dict[str, int]]:
@@ -64,6 +67,29 @@ def assumed(product: str, kind: str, **facts: Any) -> dict[str, Any]:
 def east_west(rails: int, planes: int) -> dict[str, Any]:
     """NICs of a node, each with 400 Gb/s in every plane."""
     return {"count": rails, "gbps": 400 * planes, "cage": "QSFP112" if planes == 1 else "OSFP"}
+
+
+@st.composite
+def north_south(draw: st.DrawFn, shape: Shape) -> dict[str, Any]:
+    """NICs of a node beside training: none to two ports, one at least where its storage is."""
+    counts = {"nics_ns": "frontend", "nics_storage": "storage"}
+    return {
+        fact: {"count": draw(st.integers(1 if shape.storage == fabric else 0, 2)), "gbps": 400, "cage": "QSFP112"}
+        for fact, fabric in counts.items()
+    }
+
+
+@st.composite
+def pool(draw: st.DrawFn, number: int, feeds: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A pool of storage servers and its product: one to three ports each."""
+    watts = draw(st.integers(200, 2_000))
+    server = assumed(
+        f"server_{number}", "storage", vendor="none", u_height=draw(st.integers(1, 4)), power_w_max=watts,
+        power_w_typical=watts // 2, psu=draw(supplies(feeds, watts)), ports={400: draw(st.integers(1, 3))},
+        cage="QSFP112", bmc_ports=draw(st.integers(0, 1)), read_gbs=20, write_gbs=10,
+    )  # fmt: skip
+    said = {"name": f"pool{number}", "product": f"server_{number}", "count": draw(st.integers(1, 40))}
+    return said, server
 
 
 @st.composite
@@ -95,8 +121,7 @@ def fleet(draw: st.DrawFn, number: int, shape: Shape, fabric: int) -> tuple[dict
         f"node_{number}", "node", vendor=draw(st.sampled_from(["dell", "supermicro"])), u_height=draw(st.integers(1, 8)),
         power_w_max=watts, power_w_typical=watts // 2, psu=draw(supplies(shape.feeds, watts)), gpus=gpus, gpu="h100_sxm",
         nics_ew=east_west(rails, planes),
-        nics_ns={"count": draw(st.integers(0, 2)), "gbps": 400, "cage": "QSFP112"},
-        host_mgmt_ports=1, bmc_ports=1, cooling="dlc" if liquid else "air", **({"liquid_fraction": 0.8} if liquid else {}),
+        **draw(north_south(shape)), host_mgmt_ports=1, bmc_ports=1, cooling="dlc" if liquid else "air", **({"liquid_fraction": 0.8} if liquid else {}),
     )  # fmt: skip
     rack = assumed(f"rack_{number}", "rack", nodes=per_rack, u={"gap": draw(st.integers(0, 1))})
     if liquid:
@@ -125,7 +150,7 @@ def trays(
     node = assumed(
         f"node_{number}", "node", vendor="none", u_height=draw(st.integers(1, 2)), power_w_max=watts,
         power_w_typical=watts // 2, gpus=gpus, gpu="gb200_gpu", nics_ew=east_west(rails, planes),
-        nics_ns={"count": draw(st.integers(0, 2)), "gbps": 400, "cage": "QSFP112"}, host_mgmt_ports=1, bmc_ports=1, **warm,
+        **draw(north_south(shape)), host_mgmt_ports=1, bmc_ports=1, **warm,
     )  # fmt: skip
     shelves, psus = draw(st.integers(max(2, shape.feeds), 6)), draw(st.integers(1, 4))
     left = shelves - -(-shelves // shape.feeds) or shelves
@@ -174,7 +199,9 @@ def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
         draw(st.integers(1, 3)),
         tuple(draw(st.sampled_from([1, 2, 4, "auto"])) for _ in range(fabrics)),
         tuple(draw(st.sampled_from([1, 1, 2])) for _ in range(fabrics)),
+        draw(st.sampled_from([None, "frontend", "storage"])),
     )
+    pools = [draw(pool(i, shape.feeds)) for i in range(draw(st.integers(1, 2)) if shape.storage else 0)]
     # The first fleet is on the first training fabric, the last on the island where there is one.
     on = [0, *(draw(st.integers(0, fabrics - 1)) for _ in range(fleets - 2)), fabrics - 1]
     drawn = [draw(fleet(i, shape, fabric)) for i, fabric in enumerate(on[-fleets:] if fleets > 1 else [0])]
@@ -206,7 +233,7 @@ def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
         "lindos": 1,
         "site": "drawn",
         "grows_to": draw(st.none() | st.integers(gpus, 4 * gpus)),
-        "compute": {"fleets": [f | draw(st.sampled_from(in_house)) for f, _ in drawn], "services": {"product": "control", "control": draw(st.integers(1, 2))}},
+        "compute": {"fleets": [f | draw(st.sampled_from(in_house)) for f, _ in drawn], "services": {"product": "control", "control": draw(st.integers(1, 2))}} | ({"storage": {"pools": [said for said, _ in pools]}} if pools else {}),
         "buildings": [{"name": b, "x_m": 60 * i, "y_m": 10 * i} for i, b in enumerate(houses) if b],
         "halls": [
             {"name": f"{house.get('building', '')}h{i}", "rows": 40, "racks_per_row": draw(st.integers(12, 30)), "rack_height_u": draw(st.sampled_from([42, 48, 52]))} | house
@@ -222,9 +249,10 @@ def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
             "rdma": training[0],
             "islands": [{"name": "isle"} | fabric for fabric in training[1:]],
             "frontend": {"switch": "front_switch", "port_gbps": 400, "oversubscription": draw(split)},
+            **({"storage": {"switch": "front_switch", "port_gbps": 400, "oversubscription": draw(split)}} if shape.storage == "storage" else {}),
             "oob": {"switch": "sn2201", "aggregation": "above_switch", "racks_per_switch": draw(st.integers(1, 2)), "uplinks": draw(st.integers(1, 2))},
         },
-        "assumptions": [*(p for _, ps in drawn for p in ps), *products, access],
+        "assumptions": [*(p for _, ps in drawn for p in ps), *products, access, *(server for _, server in pools)],
     }  # fmt: skip
 
 
@@ -328,20 +356,32 @@ def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
         len(site["power"]["feeds"]),
         tuple(f["rails_per_leaf"] for f in training),
         tuple(f["planes"] for f in training),
+        "storage" if "storage" in site["fabrics"] else "frontend" if "storage" in site["compute"] else None,
     )
     more, products = draw(fleet(len(fleets), shape, draw(st.integers(0, len(training) - 1))))
     # Room is kept in units like those of the first fleet; others may take more of it, but no more ports a node.
     facts = {p["product"]: p["facts"] for p in site["assumptions"]}
-    products[0]["facts"]["nics_ns"]["count"] = draw(st.integers(0, facts[fleets[0]["node"]]["nics_ns"]["count"]))
+    for fact, fabric in (("nics_ns", "frontend"), ("nics_storage", "storage")):
+        most = facts[fleets[0]["node"]][fact]["count"]
+        products[0]["facts"][fact]["count"] = draw(st.integers(1 if shape.storage == fabric else 0, most))
     room = 3 * sum(f["gpus"] for f in [*fleets, more])
     islands = [i | {"grows_to": draw(st.integers(room, 2 * room))} for i in training[1:]]
     before = site | {
         "grows_to": draw(st.integers(room, 2 * room)),
         "fabrics": site["fabrics"] | {"islands": islands},
     }
+    stored: dict[str, Any] = {}
+    if "storage" in site["compute"]:
+        pools = site["compute"]["storage"]["pools"]
+        said, server = draw(pool(len(pools), shape.feeds))
+        server["facts"] |= {"ports": facts[pools[0]["product"]]["ports"], "u_height": 1}
+        products.append(server)
+        room = {"grows_to": 6 * sum(p["count"] for p in [*pools, said])}
+        before["compute"] = before["compute"] | {"storage": {"pools": pools} | room}
+        stored = {"storage": {"pools": [*pools, said]} | room}
     halls = [{"name": "annex", "rows": 40, "racks_per_row": 20}] if draw(st.booleans()) else []
     after = before | {
-        "compute": site["compute"] | {"fleets": [*fleets, more]},
+        "compute": site["compute"] | {"fleets": [*fleets, more]} | stored,
         "assumptions": [*site["assumptions"], *products],
         "halls": [*site["halls"], *halls],
     }
@@ -362,6 +402,33 @@ def test_growth_within_what_was_declared_changes_nothing_that_stands(
     assert not any(step.links_out for step in said.steps)
     assert said.added["devices"] == len(new.devices) - len(old.devices)
     assert len(diff(new, old).exceptions.filter(noun="device", verb="gone")) == said.added["devices"]
+
+
+@st.composite
+def sites_that_get_storage(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A site with storage servers, and the same before it had any: nobody had declared them."""
+    after = draw(sites(several=False).filter(lambda site: "storage" in site["compute"]))
+    after["fabrics"].pop("storage", None)
+    compute = {k: v for k, v in after["compute"].items() if k != "storage"}
+    return after | {"compute": compute}, after
+
+
+@random_sites
+@given(sites_that_get_storage())
+def test_storage_that_nobody_declared_renames_nothing(getting: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Names of all that stands, addresses of nodes, AS numbers; nothing of a training fabric changes but metres."""
+    _, old = built(getting[0])
+    _, new = built(getting[1])
+    nodes = old.devices.filter(kind="node").select("device")
+    kept = {
+        "devices": (old.devices, ["device", "kind", "role", "product", "fabric", "slice", "unit", "pod"]),
+        "addresses": (old.addresses.join(nodes, on="device", how="semi"), STANDS["addresses"]),
+        "asns": (old.asns, STANDS["asns"]),
+        "links": (old.links.filter(pl.col("fabric").str.starts_with("rdma")), STANDS["links"][:9]),
+    }
+    for table, (was, columns) in kept.items():
+        now = getattr(new, table).select(columns)
+        assert was.select(columns).join(now, on=columns, how="anti", nulls_equal=True).is_empty(), table
 
 
 def isles() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A case is data: tests/rules/<CODE>.yaml lists changes to the tables of a real plan and the findings they must bring.
 
     change:  table, where (SQL), and set (column: SQL), drop, copies (as many of each), or add (a copy with columns set)
-    plan:    lab (the default), tall or trays;  site: values of the site file that differ;  site_file: false where it is absent
+    plan:    lab (the default), tall, trays or store;  site: values of the site file that differ;  site_file: false where it is absent
     finds:   exactly what the rule says then
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {
-    n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles", "subnets")
+    n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles", "subnets", "store")
 }
 SITES["demo"] = ROOT / "tests/emit/dialects/site.yaml"
 BY_CODE = {rule.code: rule for rule in RULES}

@@ -173,7 +173,7 @@ class Cpu(_Facts):
 
 
 class Node(_Facts):
-    """A server with GPUs."""
+    """A server with GPUs. `nics_ns` are its ports of the front end, `nics_storage` those that are for storage alone."""
 
     vendor: Name | None = None
     u_height: Units | None = None
@@ -190,6 +190,7 @@ class Node(_Facts):
     gpu: Name | None = None
     nics_ew: Nics | None = None
     nics_ns: Nics | None = None
+    nics_storage: Nics | None = None
     network_tbps_total: Annotated[float, Field(gt=0, le=1000)] | None = None
     host_mgmt_ports: Count | None = None
     host_mgmt_gbps: Gbps | None = None
@@ -309,12 +310,19 @@ class Cdu(_Facts):
 
 
 class StorageNode(_Facts):
-    """A storage server."""
+    """A storage server. `ports` maps the speed of its data ports in Gb/s to their number, `cage` is their socket;
+    `read_gbs` and `write_gbs` are what it sustains.
+    """
 
+    vendor: Name | None = None
     u_height: Units | None = None
     power_w_max: Watts | None = None
+    power_w_typical: Watts | None = None
+    psu: Psu | None = None
     weight_kg: Kilograms | None = None
     ports: PortSpeeds | None = None
+    cage: Name | None = None
+    bmc_ports: Count | None = None
     read_gbs: Gigabytes | None = None
     write_gbs: Gigabytes | None = None
 

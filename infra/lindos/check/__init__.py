@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from lindos.check import addresses, cables, cooling, fabric, floor, infiniband, pathways, power, roce, slices
+from lindos.check import (
+    addresses, cables, cooling, fabric, floor, infiniband, north_south, pathways, power, roce, slices,
+)  # fmt: skip
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
 
@@ -31,6 +33,9 @@ RULES: tuple[Rule, ...] = (
     Rule("FABRIC-008", fabric.a_fabric_is_no_more_oversubscribed_than_stated),
     Rule("FABRIC-009", fabric.planes_meet_in_no_switch),
     Rule("FABRIC-010", roce.a_cage_is_split_as_its_product_can),
+    Rule("NS-001", north_south.ports_of_a_device_lead_to_leaves_of_their_own),
+    Rule("NS-002", north_south.every_node_reaches_the_storage),
+    Rule("NS-003", north_south.storage_is_not_held_back_by_its_network),
     Rule("ROCE-001", roce.switches_take_what_hosts_send),
     Rule("ROCE-002", roce.data_and_notifications_have_a_class_each),
     Rule("ROCE-003", roce.headroom_fits_the_buffer),

@@ -10,11 +10,13 @@ from lindos.check.rule import Broken, broken, not_evaluated, one
 from lindos.check.view import NAME, port_name
 from lindos.finding import Severity
 from lindos.plan.address import TRAINING
+from lindos.plan.ratios import ratios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lindos.check.view import View
+    from lindos.spec.model import FrontendFabric, RdmaFabric
 
 _SAME = 1e-9
 """Ratios closer than this are equal."""
@@ -404,15 +406,6 @@ def _odd_uplinks(view: View, per: pl.DataFrame) -> pl.DataFrame:
     return every.join(usual, on=["fabric", "role"]).filter(pl.col("n") != pl.col("usual"))
 
 
-def _ratios(view: View) -> pl.DataFrame:
-    """Leaves and spines below another tier: fabric, role, device, down and up in Gb/s, ratio."""
-    links = view.links.lazy().filter(pl.col("fabric") != "oob")
-    up = links.filter(pl.col("tier") != "node_leaf").group_by(device="a_device").agg(up=pl.col("rate_gbps").sum())
-    down = links.group_by(device="b_device").agg(down=pl.col("rate_gbps").sum())
-    who = view.switches.lazy().select("device", "fabric", role=pl.col("role").cast(pl.String))
-    return who.join(up, on="device").join(down, on="device").with_columns(ratio=pl.col("down") / pl.col("up")).collect()
-
-
 def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broken]:
     """What hangs below a leaf, by what it has upwards, is at most the oversubscription that the site file states.
 
@@ -421,9 +414,9 @@ def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broke
     Source: 1:1 east-west and 4:1 north-south in NVIDIA's reference architectures; here the site file decides.
     What to do: state what is really wanted, or take fewer endpoints a leaf.
     """
-    ratios = _ratios(view)
+    seen = ratios(view.links, view.devices)
     if view.spec is None:
-        fabrics = ratios["fabric"].unique().sort().to_list()
+        fabrics = seen["fabric"].unique().sort().to_list()
         told = [
             (f, "the oversubscription asked for is written in the site file, which is not at hand") for f in fabrics
         ]
@@ -431,15 +424,15 @@ def a_fabric_is_no_more_oversubscribed_than_stated(view: View) -> Iterator[Broke
         yield not_evaluated("fabrics", frame, "check the site, not the plan alone")
         return
     asked_for = view.spec.fabrics
-    stated = {"frontend": float(asked_for.frontend.oversubscription)}
-    stated |= {name: float(fabric.oversubscription) for name, fabric in asked_for.training.items()}
+    every: dict[str, RdmaFabric | FrontendFabric] = {**asked_for.training, **asked_for.north_south}
+    stated = {name: float(fabric.oversubscription) for name, fabric in every.items()}
     above = {name: float(fabric.spine_oversubscription) for name, fabric in asked_for.training.items()}
     asked = (
         pl.when(pl.col("role") == "leaf")
         .then(pl.col("fabric").replace_strict(stated, return_dtype=pl.Float64))
         .otherwise(pl.col("fabric").replace_strict(above, default=1.0, return_dtype=pl.Float64))
     )
-    worse = ratios.with_columns(asked=asked).filter(pl.col("ratio") > pl.col("asked") + _SAME)
+    worse = seen.with_columns(asked=asked).filter(pl.col("ratio") > pl.col("asked") + _SAME)
     worse = worse.sort("fabric", "role", "ratio", "device", descending=[False, False, True, False])
     for (fabric, role), group in worse.partition_by("fabric", "role", as_dict=True, maintain_order=True).items():
         top = group.row(0, named=True)

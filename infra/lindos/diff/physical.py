@@ -57,6 +57,7 @@ def _things(tables: Tables) -> dict[str, pl.DataFrame]:
         "switches": of("switch", "fabric", "role", "product"),
         "CDUs": of("cdu", "product"),
         "services": of("service", "product"),
+        "storage servers": of("storage", "product"),
         "cables": lanes.select(name="cable", what=pl.concat_str("fabric", text["tier"], "medium", separator=" ")),
     }
 
@@ -68,7 +69,7 @@ def _touched(changes: dict[str, Change]) -> dict[str, pl.DataFrame]:
         "racks": changes["racks"].changed.select(name="rack"),
         "GPUs": changes["gpus"].changed.select(name="gpu"),
         "cables": cables.unique(),
-        **dict.fromkeys(("nodes", "switches", "CDUs", "services"), devices),
+        **dict.fromkeys(("nodes", "switches", "CDUs", "services", "storage servers"), devices),
     }
 
 

@@ -27,12 +27,18 @@ if TYPE_CHECKING:
 BLOCKS = {
     "rdma": ("10.0.0.0/9", "10.160.0.0/12"),
     "frontend": ("10.128.0.0/12", "10.160.0.0/12"),
+    "storage": ("10.176.0.0/12", "10.160.0.0/12"),
     "oob": ("10.192.0.0/10", "10.160.0.0/12"),
 }
 """What a switch of a fabric accepts and passes on: addresses of its endpoints, and loopbacks (lindos.plan.address).
 
 An island's fabric, `rdma-NAME`, has those of the first."""
-BLOCKS6 = {"rdma": (":1::/64", ":4::/64"), "frontend": (":2::/64", ":4::/64"), "oob": ("::/48",)}
+BLOCKS6 = {
+    "rdma": (":1::/64", ":4::/64"),
+    "frontend": (":2::/64", ":4::/64"),
+    "storage": (":7::/64", ":4::/64"),
+    "oob": ("::/48",),
+}
 """The same in IPv6, behind the prefix of the site (lindos.plan.address6)."""
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lindos.emit.artefact import Artefact
-from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK
-from lindos.plan.address6 import fabric_prefix6, frontend_prefix6, plan_prefix6
+from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK, STORAGE_BLOCK
+from lindos.plan.address6 import fabric_prefix6, frontend_prefix6, plan_prefix6, storage_prefix6
 from lindos.plan.roce import Roce
 from lindos.plan.switches import ROCE
 
@@ -36,6 +36,9 @@ ETHERNET_ROLES = ("rdma_nic", "roce_qos")
 """Roles that set up rails of Ethernet: nodes on InfiniBand are in none of them."""
 
 
+PURPOSES = ("rail", "frontend", "storage")
+
+
 def _port(port: PortView) -> dict[str, Any]:
     out: dict[str, Any] = {
         "name": port.name,
@@ -46,11 +49,16 @@ def _port(port: PortView) -> dict[str, Any]:
     }
     if port.rail is not None:
         out |= {"rail": port.rail, "hca": port.hca, "rail_prefix": port.rail_prefix, "table": port.table}
-    return out | {name: value for name, value in port.told().items() if name.endswith("6")}
+    told = {name: value for name, value in port.told().items() if name.endswith("6")}
+    if port.purpose == "storage":
+        out |= {"destinations": [STORAGE_BLOCK]}
+        if address6 := told.get("address6"):
+            out |= {"destinations6": [storage_prefix6(":".join(address6.split(":")[:3]))]}
+    return out | told
 
 
 def _host_vars(host: HostView) -> dict[str, Any]:
-    ports = {purpose: [_port(p) for p in host.ports if p.purpose == purpose] for purpose in ("rail", "frontend")}
+    ports = {purpose: [_port(p) for p in host.ports if p.purpose == purpose] for purpose in PURPOSES}
     return {
         "ansible_host": host.mgmt,
         "lindos_unit": host.unit,
@@ -62,7 +70,7 @@ def _host_vars(host: HostView) -> dict[str, Any]:
         "gpu_model": host.gpu,
         "bmc_address": host.bmc,
         "rdma_nic_interfaces": ports["rail"],
-        "frontend_network_interfaces": ports["frontend"],
+        "frontend_network_interfaces": ports["frontend"] + ports["storage"],
         "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
         "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
     } | ({"infiniband_hcas": [p._asdict() for p in host.hcas]} if host.hcas else {})

@@ -3,13 +3,15 @@
     rail NIC    10.0.0.0/9      rail 3 | leaf slot 12 | port 7 | end 1; a rail is a /12, a leaf slot a /24;
                                 a leaf of another plane, or with more than 128 nodes, takes slots of its own
     front end   10.128.0.0/12   leaf 12 | port 7 | end 1
-    its links   10.144.0.0/12   tier 1 | switch 11 | uplink 7 | end 1
+    storage     10.176.0.0/12   leaf 12 | port 7 | end 1
+    their links 10.144.0.0/12   fabric 1 | tier 1 | switch 10 | uplink 7 | end 1
     loopbacks   10.160.0.0/12   fabric 2 | tier 2 | switch 16
     management  10.192.0.0/10   scope 9 | access switch 7 | host 6         an access switch is a /26, .1 its gateway
     rail links  100.64.0.0/10   tier 1 | switch 13 | uplink 7 | end 1      64 uplinks leave a bit to the switch
     oob links   172.16.0.0/12   leaf-spine 0 | scope 9 | switch 7 | uplink 2 | end 1
                                 spine-core 1 | switch 12 | uplink 6 | end 1
 
+Leaves of storage servers, and the access switches of their racks, count from the end of their field.
 End 0 is the gateway or the upper switch's neighbour below, end 1 the NIC or the upper switch. Fields are sized for
 the largest site of the class, never for today's count: growth renumbers nothing. A coordinate that does not fit its
 field stops the design.
@@ -33,6 +35,8 @@ FABRIC_BLOCK = "10.0.0.0/9"
 """All rail NICs of the fabric; a host routes it over its rails."""
 FRONTEND_BLOCK = "10.128.0.0/12"
 """All front-end ports; what lies beyond them is for people to say."""
+STORAGE_BLOCK = "10.176.0.0/12"
+"""All ports of the storage fabric."""
 RAIL_PREFIX_LEN = 12
 UPLINK_BITS = 7
 FEWER_LINKS = (
@@ -49,12 +53,21 @@ def ip(text: str) -> int:
     return a << 24 | b << 16 | c << 8 | d
 
 
-RAIL, FRONTEND, FRONTEND_LINKS, LOOPBACK, OOB, RAIL_LINKS, OOB_LINKS = (
-    ip(x) for x in ("10.0.0.0", "10.128.0.0", "10.144.0.0", "10.160.0.0", "10.192.0.0", "100.64.0.0", "172.16.0.0")
-)
-BLOCKS6 = ((RAIL, 1), (FRONTEND, 2), (FRONTEND_LINKS, 3), (LOOPBACK, 4), (RAIL_LINKS, 5), (OOB_LINKS, 6))
+RAIL, FRONTEND, FRONTEND_LINKS, LOOPBACK, STORAGE, OOB, RAIL_LINKS, OOB_LINKS = (
+    ip(x)
+    for x in (
+        "10.0.0.0", "10.128.0.0", "10.144.0.0", "10.160.0.0", "10.176.0.0", "10.192.0.0", "100.64.0.0", "172.16.0.0",
+    )
+)  # fmt: skip
+BLOCKS6 = (
+    (RAIL, 1), (FRONTEND, 2), (FRONTEND_LINKS, 3), (LOOPBACK, 4), (RAIL_LINKS, 5), (OOB_LINKS, 6), (STORAGE, 7),
+)  # fmt: skip
 """First number of a block, and its /64 in IPv6."""
-KINDS = ("rdma", "frontend", "oob")
+NORTH_SOUTH = {"frontend": (FRONTEND, FRONTEND_LINKS), "storage": (STORAGE, FRONTEND_LINKS + 2**19)}
+"""Networks beside training -> where the addresses of their endpoints and of their links begin."""
+LEAF_BITS, LINK_BITS = 12, 10
+"""Of the number of a leaf beside training: in the addresses of its endpoints, and in those of its links."""
+KINDS = ("rdma", "frontend", "oob", "storage")
 ASN_BASE = 4_200_000_000
 ASN_BLOCK = 1_000_000
 ASN_PLANE = 100_000
@@ -122,19 +135,15 @@ def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
         out.append(kind(parts.spines.filter(**of), name, "spine", serial, pl.col("pod_serial") + plane))
         out.append(kind(parts.cores.filter(**of), name, "core", serial + first, plane + number))
     _cores_fit(layout)
-    for fabric, clos, spines, cores in (
-        (
-            "frontend",
-            layout.frontend,
-            parts.frontend.filter(tier="spine"),
-            parts.frontend.filter(tier="core"),
-        ),
-        ("oob", layout.oob, parts.oob.filter(tier="spine"), parts.oob.filter(tier="core")),
-    ):
+    _leaves_fit(layout)
+    beside = [(n.facts.name, n.clos, parts.north_south.filter(fabric=n.facts.name)) for n in layout.north_south]
+    for fabric, clos, frame in (*beside, ("oob", layout.oob, parts.oob)):
+        spines, cores = frame.filter(tier="spine"), frame.filter(tier="core")
         out.append(kind(spines, fabric, "spine", pl.col("pod") * clos.spines_per_pod + pl.col("number"), pl.col("pod")))
         # By number first: a group that grows takes the numbers after all that stand.
         out.append(kind(cores, fabric, "core", pl.col("number") * clos.groups + pl.col("group"), pl.lit(0)))
-    out.append(kind(parts.frontend.filter(tier="leaf"), "frontend", "leaf", pl.col("number"), pl.col("number")))
+    from_end = pl.col("number") % 2**SWITCH_BITS
+    out += [kind(frame.filter(tier="leaf"), fabric, "leaf", from_end, from_end) for fabric, _, frame in beside]
     scope = pl.col("scope") * 128 + pl.col("index")
     out.append(kind(parts.oob.filter(tier="leaf"), "oob", "leaf", scope, scope))
     return pl.concat(out)
@@ -152,6 +161,24 @@ def _cores_fit(layout: Layout) -> None:
         for most in (CORES if i else 2**SWITCH_BITS - islands * CORES,)
         if t.cores > most
     ]
+    if problems:
+        raise InfeasibleError(problems)
+
+
+def _leaves_fit(layout: Layout) -> None:
+    """InfeasibleError where leaves of nodes and those of storage servers, which count from the end, would meet."""
+    problems = []
+    for fabric in layout.north_south:
+        nodes, servers = len(fabric.node_leaves), len(fabric.server_leaves)
+        most = 2**LEAF_BITS if fabric.clos.tiers == 1 else min(2**LEAF_BITS, places(fabric.leaf.up, LINK_BITS))
+        if nodes + servers > most:
+            problems.append(
+                Problem(
+                    f"addresses: {nodes:,} leaves of nodes and {servers:,} of storage servers do not fit the {most:,} "
+                    f"places of fabric {fabric.facts.name}",
+                    hint="the address plan ends here; a higher oversubscription takes fewer leaves",
+                )
+            )
     if problems:
         raise InfeasibleError(problems)
 
@@ -194,20 +221,28 @@ def _both_ends(frame: pl.DataFrame, low: str, high: str, *, low_is_gateway: bool
     ]
 
 
+def places(uplinks: int, bits: int) -> int:
+    """Uplinks of a switch and bits of a switch number -> switches that have a place: no uplink needs a bit, they do."""
+    return int(2 ** (bits + max(0, UPLINK_BITS - max(1, (uplinks - 1).bit_length()))))
+
+
 def folded(frame: pl.DataFrame, bits: int) -> pl.DataFrame:
-    """Links with `switch` and `uplink` -> the same where switches past their field take bits that no uplink needs.
+    """Links of one tier with `switch` and `uplink` -> the same where switches past their field take bits that no uplink
+    needs; a number from the end of the 16 bits of a switch is one from the end of the places here.
 
     A leaf of 64 uplinks leaves a bit of the uplink field free, so that as many leaves again have a place.
     """
     if not len(frame):
         return frame.with_columns(end=pl.lit(0))
     most = int(frame["uplink"].max())  # type: ignore[arg-type]  # a whole number
-    width = max(1, most.bit_length())
-    high = pl.col("switch") // 2**bits
-    fits = pl.col("switch") < 2 ** (bits + max(0, UPLINK_BITS - width))
+    room, width = places(most + 1, bits), max(1, most.bit_length())
+    switch = pl.col("switch")
+    from_end = pl.when(switch >= 2 ** (SWITCH_BITS - 1)).then(switch - 2**SWITCH_BITS + room).otherwise(switch)
+    frame = frame.with_columns(switch=from_end)
+    fits = switch < room
     return frame.with_columns(
-        switch=pl.when(fits).then(pl.col("switch") % 2**bits).otherwise("switch"),
-        uplink=pl.col("uplink") + pl.when(fits).then(high * 2**width).otherwise(0),
+        switch=pl.when(fits).then(switch % 2**bits).otherwise(switch),
+        uplink=pl.col("uplink") + pl.when(fits).then(switch // 2**bits * 2**width).otherwise(0),
         end=pl.lit(0),
     )
 
@@ -269,7 +304,7 @@ def address(
     bare = fabrics.filter("unnumbered").select("fabric")
     numbered = links.join(bare, on="fabric", how="anti", maintain_order="left")
     slices = pl.concat(
-        [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.frontend, parts.oob)]
+        [f.select("device", "slice") for f in (parts.leaves, parts.spines, parts.cores, parts.north_south, parts.oob)]
     )
     rail = links.filter(TRAINING, pl.col("tier") == "node_leaf")
     rail = packed(
@@ -282,18 +317,17 @@ def address(
             Field("end", 1, "end"),
         ],
     )
-    front = links.filter(pl.col("fabric") == "frontend", pl.col("tier") == "node_leaf").with_columns(end=pl.lit(0))
-    front = packed(
-        front,
-        FRONTEND,
-        [
-            Field("segment", 12, "front-end leaf"),
-            Field("b_number", 7, "port of a leaf"),
-            Field("end", 1, "end"),
-        ],
-    )
+    ends = []
+    for fabric, (base, _) in NORTH_SOUTH.items():
+        mine = links.filter(pl.col("fabric") == fabric, pl.col("tier") == "node_leaf")
+        mine = mine.with_columns(segment=pl.col("segment") % 2**LEAF_BITS, end=pl.lit(0))
+        fields = [Field("segment", LEAF_BITS, f"leaf of fabric {fabric}"), Field("b_number", 7, "port of a leaf")]
+        mine = packed(mine, base, [*fields, Field("end", 1, "end")])
+        ends += _both_ends(mine, fabric, "gateway", low_is_gateway=True)
     loop = numbers.with_columns(
-        fabric_code=pl.col("fabric").replace_strict({"frontend": 1, "oob": 2}, default=0, return_dtype=pl.Int64),
+        fabric_code=pl.col("fabric").replace_strict(
+            {"frontend": 1, "oob": 2, "storage": 3}, default=0, return_dtype=pl.Int64
+        ),
         role_code=pl.col("role").replace_strict({"leaf": 0, "spine": 1, "core": 2}, return_dtype=pl.Int64),
     ).join(slices, on="device", maintain_order="left")
     loop = packed(
@@ -303,7 +337,7 @@ def address(
     )
     out = [
         *_both_ends(rail, "rail", "gateway", low_is_gateway=True),
-        *_both_ends(front, "frontend", "gateway", low_is_gateway=True),
+        *ends,
         loop.select(
             "device",
             pl.lit("lo").alias("port"),
@@ -315,12 +349,11 @@ def address(
         ),
         *_management(links, parts),
     ]
-    for of, base, bits, what in (
-        (TRAINING, RAIL_LINKS, 13, "switch of the training fabrics"),
-        (pl.col("fabric") == "frontend", FRONTEND_LINKS, 11, "switch of fabric frontend"),
-    ):
+    beside = [(pl.col("fabric") == f, base, LINK_BITS, f"switch of fabric {f}") for f, (_, base) in NORTH_SOUTH.items()]
+    for of, base, bits, what in ((TRAINING, RAIL_LINKS, 13, "switch of the training fabrics"), *beside):
+        up = _up(numbered, numbers, of)
         frame = packed(
-            folded(_up(numbered, numbers, of), bits), base,
+            pl.concat([folded(up.filter(tier_bit=tier), bits) for tier in (0, 1)]), base,
             [
                 Field("tier_bit", 1, "tier"),
                 Field("switch", bits, what, FEWER_LINKS),

@@ -3,6 +3,7 @@
     rail NIC    PREFIX:1::/64    rail 3 | leaf slot 12 | port 7 | end 1 at its end; a rail is a /108, a leaf slot a /120
     front end   PREFIX:2::/64    as in IPv4; its links PREFIX:3::/64, loopbacks PREFIX:4::/64
     rail links  PREFIX:5::/64    as in IPv4; out-of-band links PREFIX:6::/64
+    storage     PREFIX:7::/64    as in IPv4; its links and loopbacks with those of the front end
     management  PREFIX:80::/57 and up: 128 + (scope 9 | access switch 7) is the number of its /64, ::1 the gateway
 
 A link is a /127 (RFC 6164), a loopback a /128. Because fields and widths are those of IPv4, what fits and cannot meet
@@ -59,6 +60,11 @@ def fabric_prefix6(prefix: str) -> str:
 def frontend_prefix6(prefix: str) -> str:
     """The site's prefix -> that of all its front-end ports."""
     return f"{prefix}:2::/64"
+
+
+def storage_prefix6(prefix: str) -> str:
+    """The site's prefix -> that of all ports of the storage fabric."""
+    return f"{prefix}:7::/64"
 
 
 def rail_prefix6(prefix: str, rail: int) -> str:

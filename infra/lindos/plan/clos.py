@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lindos.errors import InfeasibleError, Problem
 
-THREE_TIERS = 3
+TWO_TIERS, THREE_TIERS = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,18 @@ class Clos:
     groups: int
     cores_per_group: int
     spine_core: int
+
+    @property
+    def places(self) -> int:
+        """Leaves that spines have ports for."""
+        if self.tiers == TWO_TIERS:
+            return self.spine_down // self.leaf_spine
+        return self.leaves_per_pod * self.pods
+
+    def spot(self, place: int) -> tuple[int, int]:
+        """The place of a leaf, from 0 -> its pod and the place in it. Those below 0 count from the end."""
+        at = place % self.places
+        return divmod(at, self.leaves_per_pod) if self.tiers == THREE_TIERS else (0, at)
 
 
 def leaf_ports(radix: int, oversubscription: float) -> LeafPorts:

@@ -38,14 +38,15 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
     "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
     "subnet_managers": t.SubnetManagers, "partitions": t.Partitions,
-    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "bom": t.Bom,
+    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "pools": t.Pools, "bom": t.Bom,
     "slices": t.Slices,
 }  # fmt: skip
 """Name of a table -> its schema, in the order of the walk."""
 
 
 def _products(facts: Facts) -> list[DeviceFacts]:
-    out = [*(t.switch.device for t in facts.training), facts.frontend.device, facts.oob.device]
+    out = [t.switch.device for t in facts.training] + [n.switch.device for n in facts.north_south]
+    out += [facts.oob.device, *(p.device for p in facts.pools)]
     some = [d for f in facts.fleets for d in (f.node, f.cdu, f.nvswitch, f.shelf)]
     some += [above.device for above in (facts.oob_aggregation, facts.oob_core) if above]
     some += [facts.control]
@@ -65,7 +66,7 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
                 r.kind,
                 unit,
                 pod,
-                unit or pod or "services",
+                unit or pod or ("storage" if r.kind == "storage" else "services"),
                 fleet.name if fleet else None,
                 fleet.rack if fleet and compute else None,
                 r.nodes,
@@ -77,6 +78,25 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
     names = ["rack", "kind", "unit", "pod", "slice", "fleet", "product", "nodes", "gpus", "rated_w", "weight_kg"]
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
     return frame.join(floor.drop("tray_height_mm"), on="rack", how="left", maintain_order="left")
+
+
+POOLS = {
+    "pool": pl.String, "product": pl.String, "fabric": pl.String, "servers": pl.Int64, "racks": pl.Int64,
+    "ports": pl.Int64, "rate_gbps": pl.Int64, "read_gbs": pl.Float64, "write_gbs": pl.Float64,
+}  # fmt: skip
+
+
+def _pools(facts: Facts, layout: Layout) -> pl.DataFrame:
+    """Pools of storage servers, in order of arrival."""
+    racks = [r.pool.number for r in layout.servers.racks]
+    rows = [
+        (
+            p.name, p.device.product, facts.of_storage, p.count, racks.count(p.number), p.nics.count, p.nics.gbps,
+            p.read_gbs, p.write_gbs,
+        )
+        for p in facts.pools
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=POOLS, orient="row")
 
 
 def _units(layout: Layout) -> pl.DataFrame:
@@ -174,6 +194,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "switches": switches(spec, catalogue, parts.devices, boxes, told),
         "cages": cages(catalogue, boxes),
         "units": _units(layout),
+        "pools": _pools(facts, layout),
     }
     made["bom"] = bill(made, cabling, spec.spares)
     typed = {name: _typed(name, frame) for name, frame in made.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
 from lindos.catalogue.load import Needs
-from lindos.catalogue.products import Nics, NvSwitch, ServiceNode, Shelf
+from lindos.catalogue.products import Nics, NvSwitch, ServiceNode, Shelf, StorageNode
 from lindos.errors import InfeasibleError, Problem
 from lindos.plan.parts import Parts, parts_of
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lindos.catalogue import Catalogue
-    from lindos.spec.model import Fleet, RdmaFabric, Spec
+    from lindos.spec.model import Fleet, RdmaFabric, Spec, StoragePool
+
+
+PREFIXES = {"frontend": "fe", "storage": "st"}
+"""What stands in the names of switches and ports of a network beside training."""
 
 
 TWIN = "OSFP"
@@ -41,6 +45,44 @@ class DeviceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NicFacts:
+    """Ports of a device into one network beside training: how many, Gb/s of each, the form of their sockets."""
+
+    count: int
+    gbps: int
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """Storage servers of one kind; `number` counts pools, `per_rack` is None where height and power decide.
+
+    `read_gbs` and `write_gbs` are GB/s of one server, None where nobody published them.
+    """
+
+    name: str
+    number: int
+    device: DeviceFacts
+    count: int
+    per_rack: int | None
+    hall: str | None
+    nics: NicFacts
+    bmc_ports: int
+    read_gbs: float | None
+    write_gbs: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NorthSouthFacts:
+    """A network of nodes and servers beside training; `prefix` is in the names of its switches."""
+
+    name: str
+    prefix: str
+    switch: SwitchFacts
+    oversubscription: float
+
+
+@dataclass(frozen=True, slots=True)
 class FleetFacts:
     """A fleet with the facts of its node and its rack."""
 
@@ -61,9 +103,8 @@ class FleetFacts:
     rails_per_cage: int
     nic_layers: tuple[str, ...] | None
     """What the rail NICs speak; None where nobody published it"""
-    frontend_ports: int
-    frontend_gbps: int
-    frontend_form: str
+    nics: dict[str, NicFacts]
+    """By the name of the network beside training; none of the storage fabric where the site has none"""
     bmc_ports: int
     host_mgmt_ports: int
     nodes_per_rack: int
@@ -152,7 +193,9 @@ class Ports:
 class Facts:
     fleets: tuple[FleetFacts, ...]
     training: tuple[TrainingFacts, ...]
-    frontend: SwitchFacts
+    north_south: tuple[NorthSouthFacts, ...]
+    """The front end, and the storage fabric where there is one"""
+    pools: tuple[PoolFacts, ...]
     oob: SwitchFacts
     oob_aggregation: SwitchFacts | None
     oob_core: SwitchFacts | None
@@ -165,6 +208,11 @@ class Facts:
     def infiniband(self) -> list[str]:
         """The training fabrics of InfiniBand, by name."""
         return [t.name for t in self.training if t.infiniband]
+
+    @property
+    def of_storage(self) -> str:
+        """The network that storage servers hang on: the last of those beside training."""
+        return self.north_south[-1].name
 
 
 def _socket(cage: str | None, *, finned: bool) -> str | None:
@@ -183,7 +231,7 @@ def _device(
     needs: Needs,
     kind: str,
     name: str,
-    product: Node | NvSwitch | Switch | Cdu | ServiceNode,
+    product: Node | NvSwitch | Switch | Cdu | ServiceNode | StorageNode,
     liquid: float = 0.0,
     *,
     on_busbar: bool = False,
@@ -237,9 +285,43 @@ def _row_cdus(fleet: Fleet, racks_w: int, cdu_w: int) -> int:
     return fleet.unit.cdus or -(-racks_w // max(1, cdu_w)) + 1
 
 
-def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int, fabric: int) -> FleetFacts:
+def _nics(needs: Needs, name: str, fact: str, nics: Nics | None) -> NicFacts:
+    """Ports of a node for a network -> NicFacts; speed and socket matter only where there are ports."""
+    count = needs(nics.count if nics else None, "node", name, f"{fact}.count")
+    if not count:
+        return NicFacts(0, 0, "")
+    gbps = needs(nics.gbps if nics else None, "node", name, f"{fact}.gbps")
+    form = needs(_socket(nics.cage, finned=False) if nics else None, "node", name, f"{fact}.cage")
+    return NicFacts(count, gbps or 0, form or "")
+
+
+def _pool(needs: Needs, catalogue: Catalogue, pool: StoragePool, number: int, gbps: int) -> PoolFacts:
+    """A pool of storage servers and the speed of their network -> PoolFacts; `nics.count` 0 where none runs at it."""
+    name, server = pool.product, catalogue.get(StorageNode, pool.product)
+    ports = needs(server.ports, "storage", name, "ports") or {}
+    form = needs(_socket(server.cage, finned=False), "storage", name, "cage")
+    return PoolFacts(
+        name=pool.name,
+        number=number,
+        device=_device(needs, "storage", name, server),
+        count=pool.count,
+        per_rack=pool.per_rack,
+        hall=pool.hall,
+        nics=NicFacts(ports.get(gbps, 0), gbps, form or ""),
+        bmc_ports=min(1, server.bmc_ports or 0),
+        read_gbs=server.read_gbs,
+        write_gbs=server.write_gbs,
+    )
+
+
+def _fleet(
+    needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int, fabric: int, *, own_storage: bool
+) -> FleetFacts:
     node, rack, name = catalogue.get(Node, fleet.node), catalogue.get(Rack, fleet.rack), fleet.node
-    ew, ns = node.nics_ew, node.nics_ns
+    ew = node.nics_ew
+    nics = {"frontend": _nics(needs, name, "nics_ns", node.nics_ns)}
+    if own_storage:
+        nics["storage"] = _nics(needs, name, "nics_storage", node.nics_storage)
     cdu = catalogue.get(Cdu, rack.cdu) if rack.cdu else None
     in_row = cdu is not None and cdu.placement == "row"
     cdus = (rack.cdus or 0) if cdu and not in_row else 0
@@ -276,9 +358,7 @@ def _fleet(needs: Needs, catalogue: Catalogue, fleet: Fleet, number: int, fabric
         nic_form=needs(_socket(ew.cage, finned=False) if ew else None, "node", name, "nics_ew.cage"),
         rails_per_cage=_ports_of_a_cage(ew),
         nic_layers=ew.link_layers if ew else None,
-        frontend_ports=needs(ns.count if ns else None, "node", name, "nics_ns.count"),
-        frontend_gbps=needs(ns.gbps if ns else None, "node", name, "nics_ns.gbps"),
-        frontend_form=needs(_socket(ns.cage, finned=False) if ns else None, "node", name, "nics_ns.cage"),
+        nics=nics,
         bmc_ports=needs(node.bmc_ports, "node", name, "bmc_ports"),
         host_mgmt_ports=needs(node.host_mgmt_ports, "node", name, "host_mgmt_ports"),
         nodes_per_rack=nodes,
@@ -389,11 +469,9 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...], layers: list[Problem]) ->
     fabrics = spec.fabrics
     training = [("rdma", fabrics.rdma.port_gbps), *((f"islands: {i.name}", i.port_gbps) for i in fabrics.islands)]
     for said, fact in zip(spec.compute.fleets, fleets, strict=True):
-        for gbps, fabric, asked in (
-            (fact.nic_gbps, *training[fact.fabric]),
-            (fact.frontend_gbps, "frontend", spec.fabrics.frontend.port_gbps),
-        ):
-            if gbps != asked and (fabric != "frontend" or fact.frontend_ports):
+        beside = [(n.gbps, fabric, fabrics.north_south[fabric].port_gbps) for fabric, n in fact.nics.items() if n.count]
+        for gbps, fabric, asked in ((fact.nic_gbps, *training[fact.fabric]), *beside):
+            if gbps != asked:
                 problems.append(
                     Problem(
                         f"fleet '{said.name}': the {fabric} NICs of {said.node} run at {gbps} Gb/s, "
@@ -431,12 +509,33 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...], layers: list[Problem]) ->
         raise InfeasibleError(problems)
 
 
+def _storage_agrees(spec: Spec, facts: Facts) -> None:
+    """Storage servers have ports of their network's speed; InfeasibleError where they have none."""
+    storage, fabric = spec.compute.storage, facts.of_storage
+    gbps = spec.fabrics.north_south[fabric].port_gbps
+    problems = [
+        Problem(
+            f"pool '{said.name}': {said.product} has no ports of {gbps} Gb/s, the speed of fabrics.{fabric}",
+            hint="give both ends one speed",
+        )
+        for said, pool in zip(storage.pools if storage else (), facts.pools, strict=True)
+        if not pool.nics.count
+    ]
+    if problems:
+        raise InfeasibleError(problems)
+
+
 def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     """Spec and catalogue -> Facts. CatalogueError lists every fact missing; InfeasibleError where they disagree."""
     needs = Needs(catalogue)
     fabrics, services = spec.fabrics, spec.compute.services
     place = {None: 0} | {island.name: i + 1 for i, island in enumerate(fabrics.islands)}
-    fleets = tuple(_fleet(needs, catalogue, f, i, place[f.island]) for i, f in enumerate(spec.compute.fleets))
+    own = fabrics.storage is not None
+    fleets = tuple(
+        _fleet(needs, catalogue, f, i, place[f.island], own_storage=own) for i, f in enumerate(spec.compute.fleets)
+    )
+    storage = spec.compute.storage
+    gbps = list(fabrics.north_south.values())[-1].port_gbps
     oob = catalogue.get(Switch, fabrics.oob.switch)
     uplink = oob.cages.gbps if oob.cages and oob.cages.gbps else 0
     above = _switch(needs, catalogue, fabrics.oob.aggregation, uplink) if fabrics.oob.aggregation else None
@@ -451,7 +550,13 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
             )
             for name, said in fabrics.training.items()
         ),
-        frontend=_switch(needs, catalogue, fabrics.frontend.switch, fabrics.frontend.port_gbps),
+        north_south=tuple(
+            NorthSouthFacts(
+                name, PREFIXES[name], _switch(needs, catalogue, said.switch, said.port_gbps), said.oversubscription
+            )
+            for name, said in fabrics.north_south.items()
+        ),
+        pools=tuple(_pool(needs, catalogue, p, i, gbps) for i, p in enumerate(storage.pools if storage else ())),
         oob=_switch(needs, catalogue, fabrics.oob.switch, uplink),
         oob_aggregation=above,
         oob_core=_switch(needs, catalogue, fabrics.oob.core, uplink) if fabrics.oob.core else above,
@@ -468,4 +573,5 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
     ]
     needs.settle()
     _agree(spec, fleets, layers)
+    _storage_agrees(spec, facts)
     return facts

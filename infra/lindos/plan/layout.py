@@ -12,14 +12,16 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.sizing import Wanted, frontend_leaves, node_starts, site_sizes, size_oob, steps
+from lindos.plan.sizing import Wanted, node_leaves, node_starts, site_sizes, size_oob, steps
+from lindos.plan.storage import servers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lindos.plan.clos import Clos, LeafPorts
-    from lindos.plan.facts import Facts, FleetFacts
-    from lindos.plan.sizing import FrontendLeaf, SiteSizes, Training
+    from lindos.plan.facts import Facts, FleetFacts, NorthSouthFacts
+    from lindos.plan.sizing import BlockLeaf, NorthSouth, SiteSizes, Training
+    from lindos.plan.storage import Servers
     from lindos.spec.model import Spec
 
 CONTROL_ROOM = 16
@@ -28,11 +30,16 @@ SEATS = 128
 """Nodes in one slot of the address plan: a leaf with more takes several slots."""
 SWITCHES = 128
 """Access switches under one scope number of the address plan: a scope with more takes several numbers."""
+SCOPES = 511
+"""Numbers of scopes in the address plan, but for the last, which has no /64 in IPv6; those of storage count from the
+end."""
+STORAGE = "st"
+"""Scope of the racks of storage servers."""
 SHARED = "net"
 """Scope of the racks that all share; those of an island alone are `NAME-net`."""
 
 Key = tuple[str, int, int]
-"""A device that racks keep a slot for: its kind (core, fe-spine, fe-core, oob-spine, oob-core, control) and place."""
+"""A device that racks keep a slot for: its kind (core, fe-spine, st-spine, oob-core, control, ...) and place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,10 @@ class PodLayout:
 
 @dataclass(frozen=True, slots=True)
 class UnitLayout:
-    """One scalable unit. Numbers from 0; `node_slot`, `leaf_slot` are where its nodes and rail leaves start.
+    """One scalable unit. Numbers from 0; `node_slots`, `leaf_slot` are where its nodes and rail leaves start.
 
     `leaves` are those of one plane; `leaf_number` counts all before it, `slots_per_leaf` are in the address plan.
+    Of each network beside training: `node_slots`, and `beside`, its first slot for such leaves in its network racks.
     """
 
     number: int
@@ -67,7 +75,8 @@ class UnitLayout:
     leaf_number: int
     leaf_slot: int
     slots_per_leaf: int
-    node_slot: int
+    node_slots: tuple[int, ...]
+    beside: tuple[int, ...]
     rack_in_pod: int
     network_racks: int
     switches_per_rack: int
@@ -116,6 +125,17 @@ class RackLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class NorthSouthLayout:
+    """A network beside training: its leaves for nodes, by unit, and for storage servers, by rack of them."""
+
+    facts: NorthSouthFacts
+    leaf: LeafPorts
+    clos: Clos
+    node_leaves: tuple[BlockLeaf, ...]
+    server_leaves: tuple[BlockLeaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Units, pods and racks of a site, and the sizes of its fabrics.
 
@@ -129,9 +149,9 @@ class Layout:
     units: tuple[UnitLayout, ...]
     pods: tuple[PodLayout, ...]
     training: tuple[Training, ...]
-    frontend: Clos
+    north_south: tuple[NorthSouthLayout, ...]
+    servers: Servers
     oob: Clos
-    frontend_leaves: tuple[FrontendLeaf, ...]
     slots: dict[str, dict[Key, int]]
     oob_spots: dict[tuple[str, int], tuple[int, int]]
     oob_numbers: dict[tuple[str, int], int]
@@ -176,11 +196,11 @@ class _At:
 
 
 def _units(
-    wanted: Wanted, training: tuple[Training, ...], frontend: LeafPorts, oob_share: int
+    wanted: Wanted, training: tuple[Training, ...], north_south: tuple[NorthSouth, ...], oob_share: int
 ) -> tuple[UnitLayout, ...]:
     """Walk the units in order of arrival and hand out slots; appended units change none before them."""
-    homed = Counter(leaf.unit for leaf in frontend_leaves(wanted, frontend.down))
-    starts = node_starts(wanted, frontend.down)
+    homed = [Counter(leaf.home for leaf in node_leaves(wanted, n.facts.name, n.leaf.down)) for n in north_south]
+    starts = [node_starts(wanted, n.leaf.down) for n in north_south]
     out: list[UnitLayout] = []
     leaf_number = leaf_slot = pods = spines = 0
     walk = [_At() for _ in training]
@@ -192,9 +212,12 @@ def _units(
             at.pod = PodLayout(f"{fabric.facts.prefix}p{in_pod + 1:03}", fleet.fabric, in_pod, pods, spines)
             at.leaf_in_pod, at.rack_in_pod = 0, _spine_racks(fabric)
             pods, spines = pods + 1, spines + fabric.planes * fabric.clos.spines_per_pod
-        # Room as if every leaf that serves a node of the unit stood here, whichever unit came before.
-        beside = fleet.frontend_ports * (fleet.nodes_per_unit // max(1, frontend.down) + 1)
-        switches = shape.leaves * fabric.planes + max(beside, homed.get(number, 0))
+        switches, beside = shape.leaves * fabric.planes, []
+        for n, here in zip(north_south, homed, strict=True):
+            beside.append(switches)
+            # Room as if every leaf that serves a node of the unit stood here, whichever unit came before.
+            most = fleet.nics[n.facts.name].count * (fleet.nodes_per_unit // n.leaf.down + 1)
+            switches += max(most, here.get(number, 0))
         net, per_net = _network_racks(fleet, switches, fabric.per_rack)
         span = ceil(shape.nodes_per_leaf / SEATS)
         out.append(
@@ -213,7 +236,8 @@ def _units(
                 leaf_number=leaf_number,
                 leaf_slot=leaf_slot,
                 slots_per_leaf=span,
-                node_slot=starts[number],
+                node_slots=tuple(start[number] for start in starts),
+                beside=tuple(beside),
                 rack_in_pod=at.rack_in_pod,
                 network_racks=net,
                 switches_per_rack=per_net,
@@ -267,6 +291,15 @@ def _unit_racks(site: str, unit: UnitLayout, fabric: Training) -> list[RackLayou
     ]
     middle = fleet.racks_per_unit // 2
     return [*compute[:middle], *network, *cooling, *compute[middle:]]
+
+
+def _server_racks(site: str, servers: Servers) -> list[RackLayout]:
+    return [
+        RackLayout(
+            f"{site}-{r.name}", "storage", None, None, r.number + 1, STORAGE, r.oob_index, r.oob_shares, 0, r.name
+        )
+        for r in servers.racks
+    ]
 
 
 class _Walk:
@@ -327,19 +360,35 @@ def core_keys(fabric: Training) -> list[Key]:
     ]
 
 
-def _shared(sizes: SiteSizes, uplinks: int) -> list[Key]:
+def _shared(sizes: SiteSizes, uplinks: int, *, with_servers: bool) -> list[Key]:
     """Sizes -> everything that the shared racks keep room for, in order.
 
     Out-of-band: a set of `uplinks` spines for each scope and as many cores again is the most there can be.
     """
-    frontend, scopes = sizes.frontend, sizes.scopes
+    scopes = sizes.scopes
+
+    def beside(network: NorthSouth) -> list[Key]:
+        clos, prefix = network.clos, network.facts.prefix
+        return [
+            *((f"{prefix}-spine", p, s) for p in range(network.pods) for s in range(clos.spines_per_pod)),
+            *((f"{prefix}-core", g, c) for g in range(clos.groups) for c in range(clos.cores_per_group)),
+        ]
+
+    def managed(first: int, last: int) -> list[Key]:
+        return [
+            *(("oob-spine", p, s) for p in range(first, last) for s in range(uplinks)),
+            *(("oob-core", g, c) for g in range(uplinks) for c in range(first, last)),
+        ]
+
+    frontend, *storage = sizes.north_south
     return [
         *(core_keys(sizes.training[0]) if 0 in sizes.training else ()),
-        *(("fe-spine", p, s) for p in range(sizes.frontend_pods) for s in range(frontend.spines_per_pod)),
-        *(("fe-core", g, c) for g in range(frontend.groups) for c in range(frontend.cores_per_group)),
-        *(("oob-spine", p, s) for p in range(scopes) for s in range(uplinks)),
-        *(("oob-core", g, c) for g in range(uplinks) for c in range(scopes)),
+        *beside(frontend),
+        *managed(0, scopes),
         *(("control", i, 0) for i in range(CONTROL_ROOM)),
+        # What a site may get later stands last, so that it moves nothing.
+        *(key for network in storage for key in beside(network)),
+        *(managed(scopes, scopes + 1) if with_servers else ()),
     ]
 
 
@@ -363,22 +412,23 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     uplinks, per_switch = spec.fabrics.oob.uplinks, spec.fabrics.oob.racks_per_switch
     oob_share = max(1, (facts.oob.rj45 or facts.oob.radix) // per_switch)
     declared = steps(spec, facts)
-    sizes = [site_sizes(spec, facts, step) for step in declared]
+    servers = servers_of(spec, facts)
+    sizes = [site_sizes(spec, facts, step, servers.kept_leaves) for step in declared]
     now, bought = sizes[-1], declared[-1].need
     training = tuple(now.training[n] for n in sorted(now.training))
-    units = _units(bought, training, now.frontend_ports, oob_share)
+    units = _units(bought, training, now.north_south, oob_share)
     walk, done = _Walk(spec.site, training, per_switch), 0
     pod_leaves: dict[str, int] = {}
     pods_declared: dict[str, int] = {}
     for step, sized in zip(declared, sizes, strict=True):
-        walk.add_slots(0, _shared(sized, uplinks))
+        walk.add_slots(0, _shared(sized, uplinks, with_servers=bool(servers.racks)))
         for number, fabric in sized.training.items():
             if number:
                 walk.add_slots(number, core_keys(fabric))
         room: Counter[str] = Counter()
         served: Counter[str] = Counter()
         fabrics = tuple(sized.training.get(n, now.training[n]) for n in sorted(now.training))
-        for unit in _units(sized.full, fabrics, sized.frontend_ports, oob_share):
+        for unit in _units(sized.full, fabrics, sized.north_south, oob_share):
             served[fabrics[unit.pod.fabric].facts.prefix + SHARED] += unit.pod.name not in room
             room[unit.pod.name] += unit.leaves
         pods_declared = dict(served) | pods_declared
@@ -386,21 +436,33 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
             pod_leaves.setdefault(unit.pod.name, room[unit.pod.name])
             walk.add_unit(unit)
         done = len(step.need)
-    full, kept = (_units(units, training, now.frontend_ports, oob_share) for units in (now.full, now.kept))
+    full, kept = (_units(units, training, now.north_south, oob_share) for units in (now.full, now.kept))
     access = max(_access_switches(walk, now, each, per_switch) for each in (full, kept))
-    oob = size_oob(facts, access, uplinks)
+    oob = size_oob(facts, access + ceil(servers.kept_shares / per_switch), uplinks)
+    of_servers = range(ceil(sum(r.oob_shares for r in servers.racks) / per_switch))
     return Layout(
         site=spec.site,
         units=units,
         pods=tuple(walk.pods.values()),
         training=training,
-        frontend=now.frontend,
+        north_south=tuple(
+            NorthSouthLayout(
+                n.facts,
+                n.leaf,
+                n.clos,
+                tuple(node_leaves(bought, n.facts.name, n.leaf.down)),
+                servers.leaves if n.facts.name == facts.of_storage else (),
+            )
+            for n in now.north_south
+        ),
+        servers=servers,
         oob=oob,
-        frontend_leaves=tuple(frontend_leaves(bought, now.frontend_ports.down)),
         slots=walk.slots,
-        oob_spots={key: divmod(place, oob.leaves_per_pod) for key, place in walk.access.items()},
-        oob_numbers=walk.numbers,
-        racks=tuple(walk.racks),
+        # Those of storage count from the end: neither they nor the others move when more come.
+        oob_spots={key: oob.spot(place) for key, place in walk.access.items()}
+        | {(STORAGE, i): oob.spot(-1 - i) for i in of_servers},
+        oob_numbers=walk.numbers | {(STORAGE, i // SWITCHES): SCOPES - 1 - i // SWITCHES for i in of_servers},
+        racks=(*walk.racks, *_server_racks(spec.site, servers)),
         pod_leaves=pod_leaves,
         pods_declared=pods_declared,
     )

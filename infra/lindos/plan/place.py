@@ -9,7 +9,8 @@ What many cables run to stands in the middle of what they come from: the network
 racks; the spine racks of a pod among as many units like its first one as were declared; the shared racks (cores,
 front-end and out-of-band spines) in the middle rows of the first hall, or of the hall that the site file names. Their
 spots are kept free before anything else comes near. Nothing looks at what stands behind, so that racks and halls which
-are added later move none. `placement:` then moves single racks.
+are added later move none. Racks of storage servers stand at the end of their hall that is filled last. `placement:`
+then moves single racks.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ class _Cursor:
         self._numbers, self._halls = [i for i, _ in mine], [hall for _, hall in mine]
         self._hall = self._row = self._position = 0
         self._kept: set[Spot] = set()
+        self._far: set[Spot] = set()
         self._kept_rows: set[tuple[int, int]] = set()
 
     @property
@@ -171,6 +173,24 @@ class _Cursor:
     def begun(self) -> bool:
         """Whether anything stands here or is kept."""
         return bool(self._hall or self._row or self._position or self._kept or self._kept_rows)
+
+    def keep_far(self, hall: int, count: int) -> list[Spot]:
+        """Up to so many spots of a hall that only their own rack is put on: those that would be filled last."""
+        at = self._numbers.index(hall)
+        said = self._halls[at]
+        out: list[Spot] = []
+        for row in range(said.rows - 1, -1, -1):
+            real = said.rows - 1 - row if at % 2 else row
+            for position in range(said.racks_per_row - 1, -1, -1):
+                passed = (at, row, position) < (self._hall, self._row, self._position)
+                spot = (hall, real, position)
+                if len(out) == count or passed:
+                    self._far |= set(out)
+                    return out
+                if (hall, real) not in self._kept_rows and spot not in self._kept:
+                    out.append(spot)
+        self._far |= set(out)
+        return out
 
     def keep_rows(self, hall: int, first: int, count: int) -> None:
         """Whole rows of a hall that nothing else is put into."""
@@ -194,7 +214,7 @@ class _Cursor:
     def new_pod(self) -> None:
         """Start a row that holds nothing yet."""
         self.new_row()
-        while self.hall and any(s[:2] == self._here() for s in self._kept):
+        while self.hall and any(s[:2] == self._here() for s in (*self._kept, *self._far)):
             self._next_row()
 
     def new_row(self) -> None:
@@ -220,7 +240,7 @@ class _Cursor:
         """Go to the next place where so many positions of a row are free side by side; none where no row is so long."""
         while self.hall and count <= self.hall.racks_per_row:
             row = self._here()
-            taken = [p for h, r, p in self._kept if (h, r) == row]
+            taken = {p for h, r, p in (*self._kept, *self._far) if (h, r) == row}
             for start in range(self._position, self.hall.racks_per_row - count + 1):
                 if not any(start <= p < start + count for p in taken):
                     self._position = start
@@ -237,7 +257,7 @@ class _Cursor:
             if self.hall is None:
                 return None
             spot = (*self._here(), self._position)
-            if spot not in self._kept:
+            if spot not in self._kept and spot not in self._far:
                 out.append(spot)
             self._position += 1
             if self._position >= self.hall.racks_per_row:
@@ -286,7 +306,8 @@ def _keep_spines(layout: Layout, cursor: _Cursor, unit: UnitLayout, spines: int)
 
 def _groups(layout: Layout) -> list[list[RackLayout]]:
     """Racks in order -> those that stand together: a unit, the spine racks of a pod, shared racks of one scope."""
-    return [list(g) for _, g in groupby(layout.racks, key=lambda r: (r.scope, r.unit.name if r.unit else ""))]
+    racks = (r for r in layout.racks if r.kind != "storage")
+    return [list(g) for _, g in groupby(racks, key=lambda r: (r.scope, r.unit.name if r.unit else ""))]
 
 
 def _take(cursor: _Cursor, group: list[RackLayout]) -> list[Spot] | None:
@@ -307,6 +328,25 @@ def _buildings(layout: Layout) -> dict[str, str | None]:
     return {r.name: r.unit.fleet.building if r.unit else homes.get(r.scope) for r in layout.racks}
 
 
+def _keep_servers(spec: Spec, layout: Layout, cursors: dict[str | None, _Cursor]) -> dict[str, Spot]:
+    """The racks of storage servers, from the far end of their hall, with room for those that were declared."""
+    spots: dict[str, Spot] = {}
+    for hall, count in layout.servers.kept_racks.items():
+        said = spec.halls[hall]
+        mine = [f"{layout.site}-{r.name}" for r in layout.servers.racks if r.hall == hall]
+        found = cursors[said.building].keep_far(hall, count)
+        if len(found) < len(mine):
+            raise InfeasibleError(
+                Problem(
+                    f"hall {said.name} has no place for {len(mine) - len(found)} of {len(mine)} racks of storage "
+                    f"servers ({said.rows * said.racks_per_row:,} positions; shared racks stand amid them)",
+                    hint="give the hall more rows, or name another hall: compute: storage: pools: hall",
+                )
+            )
+        spots |= dict(zip(mine, found, strict=False))
+    return spots
+
+
 def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     """Every rack on its default spot; InfeasibleError where the halls are too small."""
     cursors = {building: _Cursor(spec, building) for building in dict.fromkeys(h.building for h in spec.halls)}
@@ -314,7 +354,7 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
     begins = {u.pod.name: u for u in reversed(layout.units)}
     pod: str | None = None
     buildings = _buildings(layout)
-    for group in _groups(layout):
+    for nth, group in enumerate(_groups(layout)):
         head, building = group[0], buildings[group[0].name]
         cursor = cursors[building]
         kept: list[Spot] = []
@@ -336,6 +376,8 @@ def _fill(spec: Spec, layout: Layout) -> dict[str, Spot]:
                 )
             )
         spots |= {rack.name: spot for rack, spot in zip(group, taken, strict=False)}
+        if not nth:  # the shared racks of all stand before anything else does
+            spots |= _keep_servers(spec, layout, cursors)
     return spots
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lindos.plan.facts import DeviceFacts, Facts, FleetFacts
     from lindos.plan.layout import Layout
     from lindos.plan.place import Floor
+    from lindos.plan.sizing import BlockLeaf
 
 U_MM = 44.45
 
@@ -35,15 +36,18 @@ class Population:
 
     devices: pl.DataFrame
     nodes: pl.DataFrame
-    """device, unit_number, in_unit, node_slot, fleet, rack, slice"""
+    """device, unit_number, in_unit, fleet, rack, slice"""
     leaves: pl.DataFrame
     """device, unit_number, fabric, plane, pod, in_unit, in_pod, serial, slice; `in_unit` counts those of one plane"""
     spines: pl.DataFrame
     """device, fabric, plane, pod, pod_serial, number, serial, slice"""
     cores: pl.DataFrame
     """device, fabric, plane, group, number, slice"""
-    frontend: pl.DataFrame
-    """device, tier, scope (side), index (block of nodes), pod, number, group"""
+    north_south: pl.DataFrame
+    """device, fabric, tier, scope (side), index (block of slots), pod, number, group; `number` of a leaf for storage
+    servers counts from -1 down: it is one from the end of whatever holds it"""
+    servers: pl.DataFrame
+    """device, pool, rack, u, server_slot, slot, slice"""
     oob: pl.DataFrame
     """device, tier, scope, index, pod, in_pod, group, number"""
 
@@ -70,13 +74,13 @@ def _units_frame(layout: Layout) -> pl.DataFrame:
         [
             (
                 u.number, u.fleet.number, u.nodes, u.racks, u.pod.fabric, u.pod.number, u.pod.name, u.planes,
-                u.leaf_in_pod, u.leaf_number, u.leaves, u.node_slot, u.fleet.nodes_per_rack, u.switches_per_rack,
+                u.leaf_in_pod, u.leaf_number, u.leaves, u.fleet.nodes_per_rack, u.switches_per_rack,
             )
             for u in layout.units
         ],
         schema=[
             "unit_number", "fleet", "nodes", "unit_racks", "fabric", "pod", "pod_name", "planes",
-            "leaf_in_pod", "leaf_number", "unit_leaves", "unit_node_slot", "nodes_per_rack", "switches_per_rack",
+            "leaf_in_pod", "leaf_number", "unit_leaves", "nodes_per_rack", "switches_per_rack",
         ],
         orient="row",
     )  # fmt: skip
@@ -120,7 +124,6 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
             "unit",
             "fleet",
             "nodes_per_rack",
-            "unit_node_slot",
             pod="pod_name",
             in_unit=pl.int_ranges(0, pl.col("nodes")),
         )
@@ -140,7 +143,6 @@ def _nodes(site: str, units: pl.DataFrame, facts: Facts) -> pl.DataFrame:
         "pod",
         pl.format("{}-{}-r{}-n{}", pl.lit(site), "unit", _n("rack_number", 2), _n("in_rack", 2)).alias("device"),
         pl.format("{}-{}-r{}", pl.lit(site), "unit", _n("rack_number", 2)).alias("rack"),
-        node_slot=pl.col("unit_node_slot") + pl.col("in_unit"),
         u=pl.when(pl.col("in_rack") < pl.col("below"))
         .then(pl.col("low") + pl.col("in_rack") * pl.col("pitch"))
         .otherwise(above),
@@ -296,7 +298,7 @@ FABRIC_SCHEMA = {
     "home": pl.String,
 }  # fmt: skip
 """Switches of a fabric whose leaves are no rail leaves: `in_pod` of a leaf, `number` of a spine in its pod and of a
-core in its `group`; `scope`, `index` of an access switch, and of a front-end leaf its side and its block of nodes."""
+core in its `group`; `scope`, `index` of an access switch, and of a leaf beside training its side and its block."""
 
 
 def _upper(fabric: str, layout: Layout, clos: Clos, pods: list[int], slice_: str) -> list[tuple[object, ...]]:
@@ -316,24 +318,45 @@ def _upper(fabric: str, layout: Layout, clos: Clos, pods: list[int], slice_: str
     return spines + cores
 
 
-def _frontend(layout: Layout) -> pl.DataFrame:
-    """Leaves stand beside the first node that they serve."""
-    clos, site = layout.frontend, layout.site
+def _north_south(layout: Layout, which: int) -> pl.DataFrame:
+    """The switches of a network beside training. Leaves stand beside the first node or server that they serve."""
+    fabric, site = layout.north_south[which], layout.site
+    name, prefix, clos = fabric.facts.name, fabric.facts.prefix, fabric.clos
     rows: list[tuple[object, ...]] = []
-    for leaf in layout.frontend_leaves:
-        unit, number = layout.units[leaf.unit], leaf.number
-        slot = unit.leaves * unit.planes + leaf.nth
-        rack, u = divmod(slot, unit.switches_per_rack)
-        rows.append((
-            f"{site}-fe-leaf{number + 1:04}", "leaf", leaf.side, leaf.block,
-            number // clos.leaves_per_pod, number % clos.leaves_per_pod,
-            0, number, f"{site}-{unit.name}-net{rack + 1:02}", 1 + u * layout.training[unit.pod.fabric].slot_u,
-            unit.name, "frontend", None,
-        ))  # fmt: skip
+    pods: set[int] = set()
+
+    def leaf(told: str, x: BlockLeaf, place: int, *spot: object) -> None:
+        pod, in_pod = clos.spot(place)
+        pods.add(pod)
+        device = f"{site}-{prefix}-{told}leaf{x.number + 1:04}"
+        rows.append((device, "leaf", x.side, x.block, pod, in_pod, 0, place, *spot, name, None))
+
+    for x in fabric.node_leaves:
+        unit = layout.units[x.home]
+        rack, at = divmod(unit.beside[which] + x.nth, unit.switches_per_rack)
+        u = 1 + at * layout.training[unit.pod.fabric].slot_u
+        leaf("", x, x.number, f"{site}-{unit.name}-net{rack + 1:02}", u, unit.name)
+    for x in fabric.server_leaves:
+        home = layout.servers.racks[x.home]
+        leaf("svc-", x, -1 - x.number, f"{site}-{home.name}", 1 + x.nth * home.leaf_u, None)
     if clos.tiers > 1 and rows:
-        pods = list(range(-(-len(rows) // clos.leaves_per_pod)))
-        rows += _upper("fe", layout, clos, pods, "frontend")
-    return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row")
+        rows += _upper(prefix, layout, clos, sorted(pods), name)
+    return pl.DataFrame(rows, schema=FABRIC_SCHEMA, orient="row").with_columns(fabric=pl.lit(name))
+
+
+def _servers(layout: Layout) -> pl.DataFrame:
+    """Storage servers stand above the leaves of their rack, each in a slot of its own."""
+    rows = []
+    for rack in layout.servers.racks:
+        first = 1 + rack.leaves * rack.leaf_u
+        for i in range(rack.servers):
+            name = f"{layout.site}-{rack.name}"
+            u = first + i * rack.pool.device.u_height
+            rows.append((f"{name}-n{i + 1:02}", rack.pool.number, name, u, rack.first_slot + i, rack.leaves + i))
+    numbers = ("pool", "u", "server_slot", "slot")
+    names = ["device", "pool", "rack", "u", "server_slot", "slot"]
+    schema = {n: pl.Int64 if n in numbers else pl.String for n in names}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(slice=pl.lit("storage"))
 
 
 def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u: int) -> pl.DataFrame:
@@ -426,8 +449,11 @@ def _devices(
         add(parts.leaves.filter(fabric=number).drop("fabric"), device, "switch", "leaf", name, pod=pod)
         add(parts.spines.filter(fabric=number).drop("fabric"), device, "switch", "spine", name, pod=pod)
         add(parts.cores.filter(fabric=number).drop("fabric"), device, "switch", "core", name)
+    beside = [
+        (n.name, parts.north_south.filter(fabric=n.name).drop("fabric"), (n.switch,) * 3) for n in facts.north_south
+    ]
     oob = (facts.oob, facts.oob_aggregation or facts.oob, facts.oob_core or facts.oob)
-    for fabric, frame, tiers in (("frontend", parts.frontend, (facts.frontend,) * 3), ("oob", parts.oob, oob)):
+    for fabric, frame, tiers in (*beside, ("oob", parts.oob, oob)):
         for role, switch in zip(("leaf", "spine", "core"), tiers, strict=True):
             add(
                 frame.filter(tier=role),
@@ -437,9 +463,29 @@ def _devices(
                 fabric,
                 pod=pl.lit(None, dtype=pl.String),
             )
-    if facts.control:
-        add(control, facts.control, "service", "control", None)
+    servers = [(parts.servers.filter(pool=p.number), p.device, "storage", "storage") for p in facts.pools]
+    servers += [(control, facts.control, "service", "control")] if facts.control else []
+    for frame, device, kind, role in servers:
+        add(frame, device, kind, role, None)
     return pl.concat(out)
+
+
+def _slots_of_server_racks(
+    layout: Layout, devices: pl.DataFrame, servers: pl.DataFrame, oob_height_u: int
+) -> pl.DataFrame:
+    """device, slot: in a rack of storage servers its leaves, its servers, then its out-of-band switches, each with the
+    place that it has when the rack is full.
+    """
+    racks = pl.DataFrame(
+        [(f"{layout.site}-{r.name}", r.leaf_u, r.leaves + r.capacity) for r in layout.servers.racks],
+        schema={"rack": pl.String, "leaf_u": pl.Int64, "full": pl.Int64},
+        orient="row",
+    )
+    others = devices.filter(kind="switch").join(racks, on="rack", maintain_order="left")
+    above = (pl.col("height_u_rack").cast(pl.Int64) - pl.col("u")) // oob_height_u
+    nth = (pl.col("u") - 1) // pl.col("leaf_u")
+    at = pl.when(pl.col("fabric") == "oob").then(pl.col("full") + above).otherwise(nth).cast(pl.Int64)
+    return pl.concat([servers.select("device", "slot"), others.select("device", slot=at)])
 
 
 def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: int, control: int) -> Population:
@@ -456,7 +502,8 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         leaves=_leaves(site, layout, units),
         spines=_spines(site, layout),
         cores=_cores(site, layout),
-        frontend=_frontend(layout),
+        north_south=pl.concat([_north_south(layout, i) for i in range(len(layout.north_south))]),
+        servers=_servers(layout),
         oob=_oob(layout, racks_per_switch, top, facts.oob.device.u_height),
     )
     devices = _devices(layout, facts, parts, units, _control(layout, control)).join(
@@ -479,12 +526,14 @@ def populate(layout: Layout, facts: Facts, floor: Floor, *, racks_per_switch: in
         if r.kind == "cooling" and r.unit
     }
     in_slots = pl.col("rack").replace_strict(slot_u, default=None, return_dtype=pl.Int64)
+    in_server_rack = _slots_of_server_racks(layout, devices, parts.servers, facts.oob.device.u_height)
     return replace(
         parts,
-        devices=devices.with_columns(
+        devices=devices.join(in_server_rack, on="device", how="left", maintain_order="left").with_columns(
             z_mm=((pl.col("u") - 1 + pl.col("height_u") / 2) * U_MM).round().cast(pl.Int64),
             # A row CDU is managed from the network rack beside it, past the slots of that rack.
             slot=pl.coalesce(
+                "slot",
                 (pl.col("u") - 1) // in_slots,
                 pl.col("rack").replace_strict(beside, default=None, return_dtype=pl.Int64),
             ),

@@ -1,7 +1,7 @@
 """Site file and facts -> the size of each fabric, declaration by declaration.
 
-A training fabric is sized for its own growth; front end and management for that of all of them, or for the site's
-`grows_to` where that is more: then a training fabric that is appended within it moves nothing of theirs.
+A training fabric is sized for its own growth; front end, storage and management for that of all of them, or for the
+site's `grows_to` where that is more: then a training fabric that is appended within it moves nothing of theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lindos.plan.rails import Block, Demand, UnitShape, size_rails, unit_shape
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lindos.plan.facts import Facts, FleetFacts, TrainingFacts
+    from lindos.plan.facts import Facts, FleetFacts, NorthSouthFacts, TrainingFacts
     from lindos.spec.model import Spec
 
 NETWORK_RACK_FREE_U = 2
@@ -40,14 +40,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontendLeaf:
-    """Side `side` of block `block` of nodes; it stands beside its first node, `nth` of its kind in that unit."""
+class BlockLeaf:
+    """A leaf beside training: side `side` of a block of slots for nodes or servers, which have a port on each side.
+
+    It stands beside the first of them, `nth` of its kind in that home: a unit, or a rack of servers.
+    """
 
     number: int
     block: int
     side: int
-    unit: int
+    home: int
     nth: int
+
+
+@dataclass(frozen=True, slots=True)
+class NorthSouth:
+    """A network beside training: ports of its leaves, and its Clos."""
+
+    facts: NorthSouthFacts
+    leaf: LeafPorts
+    clos: Clos
+    pods: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +100,7 @@ class SiteSizes:
     """
 
     training: dict[int, Training]
-    frontend_ports: LeafPorts
-    frontend: Clos
-    frontend_pods: int
+    north_south: tuple[NorthSouth, ...]
     scopes: int
     full: Wanted
     kept: Wanted
@@ -172,7 +183,8 @@ def _of(wanted: Wanted, number: int) -> Wanted:
 def _training(spec: Spec, facts: Facts, number: int, step: Step) -> tuple[Training, Wanted]:
     """A training fabric after a declaration: that of the room declared, or of what stands where that does not fit."""
     fabric, need = facts.training[number], _of(step.need, number)
-    slot_u = max(s.device.u_height for s in (fabric.switch, facts.frontend, facts.oob_aggregation, facts.oob_core) if s)
+    beside = (n.switch for n in facts.north_south)
+    slot_u = max(s.device.u_height for s in (fabric.switch, *beside, facts.oob_aggregation, facts.oob_core) if s)
     # The racks of the first hall are the measure: a hall that is added later renames nothing.
     per_rack = (spec.halls[0].rack_height_u - NETWORK_RACK_FREE_U) // slot_u
     full = step.rooms[number]
@@ -183,27 +195,30 @@ def _training(spec: Spec, facts: Facts, number: int, step: Step) -> tuple[Traini
     return out, full
 
 
-def site_sizes(spec: Spec, facts: Facts, step: Step) -> SiteSizes:
-    """A declaration -> the fabrics of the site after it."""
+def site_sizes(spec: Spec, facts: Facts, step: Step, server_leaves: int) -> SiteSizes:
+    """A declaration, and the leaves that storage servers need -> the fabrics of the site after it."""
     sized = {number: _training(spec, facts, number, step) for number in sorted(step.rooms)}
     training = {number: fabric for number, (fabric, _) in sized.items()}
     full = [unit for _, units in sized.values() for unit in units]
     every = [[u for room in step.rooms.values() for u in room], step.need, step.kept]
-    nodes = max(sum(f.nodes_per_unit for f, _ in units) for units in every)
-    below = _frontend_ports(facts, spec.fabrics.frontend.oversubscription, nodes)
-    leaves = max(len(frontend_leaves(units, below.down)) for units in every)
-    frontend = _size_frontend(facts, below, leaves)
+    north_south = []
+    for fabric in facts.north_south:
+        leaf = ports_of(fabric)
+        leaves = max(len(node_leaves(units, fabric.name, leaf.down)) for units in every)
+        leaves += server_leaves if fabric.name == facts.of_storage else 0
+        clos = _size_north_south(fabric, leaf, leaves)
+        north_south.append(NorthSouth(fabric, leaf, clos, ceil(leaves / clos.leaves_per_pod)))
     pods = sum(
         max(training[n].pods(units) for units in (wanted, _of(step.need, n))) for n, (_, wanted) in sized.items()
     )
     scopes = 1 + max(pods + len(training) - 1, training[0].pods(step.kept) if step.kept else 0)
-    return SiteSizes(training, below, frontend, ceil(leaves / frontend.leaves_per_pod), scopes, full, step.kept)
+    return SiteSizes(training, tuple(north_south), scopes, full, step.kept)
 
 
 def node_starts(wanted: Wanted, down: int) -> list[int]:
-    """Units in order of arrival -> the node slot at which each begins.
+    """Units in order of arrival, ports down of a leaf beside training -> the node slot at which each begins.
 
-    A new building begins with a front-end leaf of its own: what it holds hangs on no leaf of another building.
+    A new building begins with a leaf of its own: what it holds hangs on no leaf of another building.
     """
     out, at = [], 0
     building = wanted[0][0].building if wanted else None
@@ -215,40 +230,57 @@ def node_starts(wanted: Wanted, down: int) -> list[int]:
     return out
 
 
-def frontend_leaves(wanted: Wanted, down: int) -> list[FrontendLeaf]:
-    """Units in order of arrival -> the front-end leaves: one for each port of a node, for every `down` node slots.
+def block_leaves(homes: Iterable[tuple[int, int, int]], down: int) -> list[BlockLeaf]:
+    """Homes in order of arrival (ports of an endpoint, first slot, slots) -> their leaves: one for each port of an
+    endpoint, for every `down` slots.
 
-    A leaf is numbered as it is first needed, so that a fleet with more ports adds leaves and renumbers none.
+    A leaf is numbered as it is first needed, so that a home with more ports adds leaves and renumbers none.
     """
-    out: list[FrontendLeaf] = []
+    out: list[BlockLeaf] = []
     last, sides = -1, 0
-    for unit, ((fleet, _), start) in enumerate(zip(wanted, node_starts(wanted, down), strict=True)):
+    for home, (ports, start, slots) in enumerate(homes):
         nth = 0
-        for block in range(start // down, (start + fleet.nodes_per_unit - 1) // down + 1):
+        for block in range(start // down, (start + slots - 1) // down + 1):
             sides = sides if block == last else 0
             last = block
-            for side in range(sides, fleet.frontend_ports):
-                out.append(FrontendLeaf(len(out), block, side, unit, nth))
+            for side in range(sides, ports):
+                out.append(BlockLeaf(len(out), block, side, home, nth))
                 nth += 1
-            sides = max(sides, fleet.frontend_ports)
+            sides = max(sides, ports)
     return out
 
 
-def _frontend_ports(facts: Facts, ratio: float, node_slots: int) -> LeafPorts:
-    """Ports of a front-end leaf: all go down where one switch serves every node."""
-    homes = max((f.frontend_ports for f in facts.fleets), default=0)
-    if homes <= 1 and node_slots <= facts.frontend.radix:
-        return LeafPorts(facts.frontend.radix, 0)
-    return leaf_ports(facts.frontend.radix, ratio)
+def node_leaves(wanted: Wanted, fabric: str, down: int) -> list[BlockLeaf]:
+    """Units in order of arrival -> the leaves of a network beside training that their nodes hang on."""
+    starts = node_starts(wanted, down)
+    homes = ((f.nics[fabric].count, at, f.nodes_per_unit) for (f, _), at in zip(wanted, starts, strict=True))
+    return block_leaves(homes, down)
 
 
-def _size_frontend(facts: Facts, ports: LeafPorts, leaves: int) -> Clos:
-    """One switch where all fits on it, else the smallest Clos of independent leaves."""
-    radix = facts.frontend.radix
-    if not ports.up or not leaves:
+def ports_of(fabric: NorthSouthFacts) -> LeafPorts:
+    """A network beside training -> the ports of its leaves; the same whatever hangs there."""
+    leaf = leaf_ports(fabric.switch.radix, fabric.oversubscription)
+    if not leaf.down:
+        raise InfeasibleError(
+            Problem(
+                f"fabric {fabric.name}: a leaf of {fabric.switch.radix} ports has none left for what hangs below it "
+                f"at {fabric.oversubscription:g}:1",
+                hint=f"raise fabrics: {fabric.name}: oversubscription, or take a switch with more ports",
+            )
+        )
+    return leaf
+
+
+def _size_north_south(fabric: NorthSouthFacts, leaf: LeafPorts, leaves: int) -> Clos:
+    """One leaf alone, or the smallest Clos of independent leaves.
+
+    The ports of a leaf that lead up are kept free where it is alone, so that another moves nothing of it.
+    """
+    radix = fabric.switch.radix
+    if leaves <= 1:
         return one_tier(radix)
     spine = LeafPorts(radix - radix // 2, radix // 2)
-    return size_clos("frontend", ports, [1] * leaves, radix=radix, spine=spine)
+    return size_clos(fabric.name, leaf, [1] * leaves, radix=radix, spine=spine)
 
 
 def size_oob(facts: Facts, access: int, uplinks: int) -> Clos:

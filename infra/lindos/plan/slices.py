@@ -1,8 +1,8 @@
 """Tables -> slices and digests.
 
 A slice is what one stack manages: a unit with its leaves and CDUs, the spines of a pod, a group of cores of one plane,
-the front end, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices: where
-they stand, what they draw, their cords, addresses and both ends of their links, which say all of a port that its
+the front end, storage, the out-of-band switches of a pod, the services. Its digest covers the rows of its own devices:
+where they stand, what they draw, their cords, addresses and both ends of their links, which say all of a port that its
 product does not. The cables of a link belong to the slice of the lower device.
 
 Digests are taken over canonical text of the rows in key order, quantities as integers; never over file bytes.
@@ -87,7 +87,7 @@ def _kind() -> pl.Expr:
     """frontend, oob-p001 and services say it themselves; a0001, blackwell-p001 and g001-pl0 by a letter."""
     head = pl.col("slice").str.split("-").list.first()
     letter = pl.col("slice").str.extract(r"(?:^|-)([apg])\d+(?:-pl\d+)?$")
-    said = head.is_in(["frontend", "oob", "services"])
+    said = head.is_in(["frontend", "storage", "oob", "services"])
     return pl.when(said).then(head).otherwise(letter.replace_strict(KINDS, default=None, return_dtype=pl.String))
 
 
@@ -135,6 +135,7 @@ def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
         "subnet_managers",
         "partitions",
         "cages",
+        "pools",
         "bom",
     ]
     for name in (*loose, "slices"):

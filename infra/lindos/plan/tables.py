@@ -53,7 +53,7 @@ class Racks(dy.Schema):
     """
 
     rack = dy.String(primary_key=True)
-    kind = dy.Enum(["compute", "network", "cooling"])
+    kind = dy.Enum(["compute", "network", "cooling", "storage"])
     unit = dy.String(nullable=True)
     pod = dy.String(nullable=True)
     slice = dy.String()
@@ -79,8 +79,8 @@ class Devices(dy.Schema):
     """
 
     device = dy.String(primary_key=True)
-    kind = dy.Enum(["node", "nvswitch", "shelf", "switch", "cdu", "service"])
-    role = dy.Enum(["gpu", "nvlink", "power", "leaf", "spine", "core", "cooling", "control"])
+    kind = dy.Enum(["node", "nvswitch", "shelf", "switch", "cdu", "service", "storage"])
+    role = dy.Enum(["gpu", "nvlink", "power", "leaf", "spine", "core", "cooling", "control", "storage"])
     product = dy.String()
     vendor = dy.String()
     fabric = dy.String(nullable=True)
@@ -125,7 +125,7 @@ class Ports(dy.Schema):
 class Links(dy.Schema):
     """A logical link. `a` is the lower end: node below leaf, leaf below spine, spine below core.
 
-    `fabric` is `rdma`, `rdma-NAME` of an island, `frontend` or `oob`; links of training fabrics have a `plane`.
+    `fabric` is `rdma`, `rdma-NAME` of an island, `frontend`, `storage` or `oob`; training fabrics have a `plane`.
     Labels are those of its ends of the cable; the head of a splitter has one for all of its links.
     """
 
@@ -270,7 +270,7 @@ class Addresses(dy.Schema):
 
     device = dy.String(primary_key=True)
     port = dy.String(primary_key=True)
-    purpose = dy.Enum(["rail", "frontend", "link", "loopback", "bmc", "mgmt", "gateway"])
+    purpose = dy.Enum(["rail", "frontend", "storage", "link", "loopback", "bmc", "mgmt", "gateway"])
     address = dy.String()
     prefix_len = dy.UInt8()
     gateway = dy.String(nullable=True)
@@ -379,11 +379,28 @@ class Units(dy.Schema):
     slice = dy.String()
 
 
+class Pools(dy.Schema):
+    """Storage servers that were bought together, and the fabric that they hang on.
+
+    `ports` of `rate_gbps` each, and GB/s that one server reads and writes, null where nobody published them.
+    """
+
+    pool = dy.String(primary_key=True)
+    product = dy.String()
+    fabric = dy.String()
+    servers = dy.UInt32()
+    racks = dy.UInt32()
+    ports = dy.UInt8()
+    rate_gbps = dy.UInt32()
+    read_gbs = dy.Float64(nullable=True)
+    write_gbs = dy.Float64(nullable=True)
+
+
 class Slices(dy.Schema):
     """A set of devices that one stack manages; every device belongs to exactly one slice."""
 
     slice = dy.String(primary_key=True)
-    kind = dy.Enum(["unit", "pod", "core", "frontend", "oob", "services"])
+    kind = dy.Enum(["unit", "pod", "core", "frontend", "storage", "oob", "services"])
     fabric = dy.String(nullable=True)
     devices = dy.UInt32()
     nodes = dy.UInt32()
@@ -407,6 +424,7 @@ class Bom(dy.Schema):
             "switch",
             "cdu",
             "service",
+            "storage",
             "rack_pdu",
             "power_cord",
             "optic",
@@ -453,6 +471,7 @@ class Plan:
     switches: dy.DataFrame[Switches]
     cages: dy.DataFrame[Cages]
     units: dy.DataFrame[Units]
+    pools: dy.DataFrame[Pools]
     bom: dy.DataFrame[Bom]
     slices: dy.DataFrame[Slices]
 

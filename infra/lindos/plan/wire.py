@@ -237,30 +237,78 @@ def _spine_core(
     return _finish(frame.with_columns(**_on_switch("a", switch)), fabric, "spine_core", switch.gbps, top)
 
 
-def _node_leaf_frontend(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
-    """Front-end port p of a node to side p of the leaf pair (or single leaf) that serves its block of nodes."""
-    down, leaves = layout.frontend.leaf.down, parts.frontend.filter(tier="leaf")
-    if leaves.is_empty():
-        return pl.DataFrame()
+def _node_leaf_north_south(layout: Layout, facts: Facts, parts: Population, which: int) -> pl.DataFrame:
+    """Port p of a node or storage server to side p of the leaves that serve its block of slots."""
+    fabric = layout.north_south[which]
+    name, prefix, down = fabric.facts.name, fabric.facts.prefix, fabric.leaf.down
+    leaves = parts.north_south.filter(fabric=name, tier="leaf")
+    number = pl.col("number")
+    ends = [
+        (_node_ends(layout, facts, parts, which), leaves.filter(number >= 0)),
+        (_server_ends(facts, parts) if name == facts.of_storage else pl.DataFrame(), leaves.filter(number < 0)),
+    ]
+    out = []
+    side = pl.col("side")
+    for each, mine in ends:
+        if each.is_empty() or mine.is_empty():
+            continue
+        most = int(each["ports"].max() or 0)  # type: ignore[arg-type]  # a whole number
+        frame = (
+            _times(each, side=most)
+            .filter(side < pl.col("ports"))
+            .with_columns(
+                block=pl.col("end_slot") // down,
+                b_number=pl.col("end_slot") % down,
+                a_device="device",
+                **_on_node(pl.col("form"), pl.format(f"{prefix}{{}}", "side"), side + pl.col("before") + 1),
+            )
+        )
+        spots = mine.select(block="index", side="scope", segment="number", b_device="device")
+        joined = frame.join(spots, on=["block", "side"], maintain_order="left")
+        out.append(_finish(joined, name, "node_leaf", fabric.facts.switch.gbps, fabric.facts.switch))
+    return pl.concat(out) if out else pl.DataFrame()
+
+
+def _node_ends(layout: Layout, facts: Facts, parts: Population, which: int) -> pl.DataFrame:
+    """Nodes as they hang on a network beside training: device, slice, end_slot, ports, form, and `before`, the sockets
+    of a node that are counted before these: those of its rails, and of the networks before.
+    """
+    name = layout.north_south[which].facts.name
+    earlier = [n.facts.name for n in layout.north_south[:which]]
     shape = pl.DataFrame(
-        [(f.number, f.frontend_ports, f.frontend_form, f.rails) for f in facts.fleets],
-        schema=["fleet", "ports", "form", "rails"],
+        [
+            (f.number, f.nics[name].count, f.nics[name].form, f.rails + sum(f.nics[e].count for e in earlier))
+            for f in facts.fleets
+        ],
+        schema=["fleet", "ports", "form", "before"],
         orient="row",
     )
-    nodes = parts.nodes.select("device", "fleet", "node_slot", "slice").join(shape, on="fleet", maintain_order="left")
-    frame = _times(nodes, side=max(f.frontend_ports for f in facts.fleets)).filter(pl.col("side") < pl.col("ports"))
-    frame = frame.with_columns(
-        block=pl.col("node_slot") // down,
-        b_number=pl.col("node_slot") % down,
-        a_device="device",
-        **_on_node(pl.col("form"), pl.format("fe{}", "side"), pl.col("side") + pl.col("rails") + 1),
+    starts = pl.DataFrame(
+        [(u.number, u.node_slots[which]) for u in layout.units], schema=["unit_number", "start"], orient="row"
     )
-    spots = leaves.select(block="index", side="scope", segment="number", b_device="device")
-    frame = frame.join(spots, on=["block", "side"], maintain_order="left")
-    return _finish(frame, "frontend", "node_leaf", facts.frontend.gbps, facts.frontend)
+    nodes = parts.nodes.join(shape, on="fleet", maintain_order="left")
+    nodes = nodes.join(starts, on="unit_number", maintain_order="left")
+    return nodes.select("device", "slice", "ports", "form", "before", end_slot=pl.col("start") + pl.col("in_unit"))
 
 
-def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
+def _server_ends(facts: Facts, parts: Population) -> pl.DataFrame:
+    """Storage servers as they hang on their network, as `_node_ends`."""
+    shape = pl.DataFrame(
+        [(p.number, p.nics.count, p.nics.form) for p in facts.pools],
+        schema={"pool": pl.Int64, "ports": pl.Int64, "form": pl.String},
+        orient="row",
+    )
+    servers = parts.servers.join(shape, on="pool", maintain_order="left")
+    return servers.select("device", "slice", "ports", "form", before=pl.lit(0, dtype=pl.Int64), end_slot="server_slot")
+
+
+def _after(layout: Layout, rack: pl.Expr) -> pl.Expr:
+    """The rack of a storage server -> its places for ports of leaves and servers: where those of the BMCs begin."""
+    ends = {f"{layout.site}-{r.name}": r.capacity for r in layout.servers.racks}
+    return rack.replace_strict(ends, return_dtype=pl.Int64)
+
+
+def _managed(layout: Layout, facts: Facts, parts: Population) -> pl.DataFrame:
     """Every management port of the site: device, name, rack, u, slice, slot, and its number on the device."""
     out = []
     for fleet in facts.fleets:
@@ -274,6 +322,12 @@ def _managed(facts: Facts, parts: Population) -> pl.DataFrame:
     # A switch of InfiniBand may have no management of its own: its subnet manager tells it all.
     mute = pl.col("product").is_in([t.switch.device.product for t in facts.training if not t.switch.mgmt_ports])
     rest = parts.devices.filter(pl.col("kind") != "node", ~access, ~mute).select("device", "rack", "u", "slice", "slot")
+    several = {p.number: p.bmc_ports for p in facts.pools if p.bmc_ports}
+    both = parts.servers.filter(pl.col("pool").is_in(list(several)))
+    if len(both):
+        # The BMCs of a rack come after all other ports of it, in the order of its servers.
+        slot, nth = _after(layout, pl.col("rack")) + pl.col("slot"), pl.lit(1, dtype=pl.Int64)
+        out.append(both.select("device", "rack", "u", "slice", slot=slot, name=pl.lit("bmc"), nth=nth))
     out.append(rest.with_columns(name=pl.lit("eth0"), nth=pl.lit(0, dtype=pl.Int64)))
     with_bmc = [f.nvswitch.product for f in facts.fleets if f.nvswitch and f.nvswitch_bmc_ports]
     bmcs = parts.devices.filter(pl.col("kind") == "nvswitch", pl.col("product").is_in(with_bmc))
@@ -292,7 +346,7 @@ def _node_leaf_oob(layout: Layout, facts: Facts, parts: Population, racks_per_sw
         orient="row",
     )
     share = (facts.oob.rj45 or facts.oob.radix) // racks_per_switch
-    frame = _managed(facts, parts).join(racks, on="rack", maintain_order="left")
+    frame = _managed(layout, facts, parts).join(racks, on="rack", maintain_order="left")
     frame = frame.sort("home", "rack_index", "u", "device", "nth", maintain_order=True)
     frame = frame.with_columns(in_rack=pl.coalesce("slot", pl.int_range(pl.len()).over("rack")))
     full = frame.filter(pl.col("in_rack") >= share * pl.col("shares"))
@@ -334,27 +388,21 @@ def _ports(links: pl.DataFrame) -> pl.DataFrame:
 
 def wire(layout: Layout, facts: Facts, parts: Population, racks_per_switch: int) -> Wiring:
     """Layout, facts and population -> Wiring: all links of all fabrics and the ports that carry them."""
-    fe, oob, above = parts.frontend, parts.oob, facts.oob_aggregation or facts.oob
+    oob, above = parts.oob, facts.oob_aggregation or facts.oob
     leaf_cols, spine_cols, core_cols = LEAVES, SPINES, CORES
-    frames = [
-        *_training(layout, facts, parts),
-        _node_leaf_frontend(layout, facts, parts),
-        _leaf_spine(
-            "frontend",
-            layout.frontend,
-            fe.filter(tier="leaf").select(leaf_cols),
-            fe.filter(tier="spine").select("device", "pod", "number"),
-            facts.frontend,
-            facts.frontend,
-        ),
-        _spine_core(
-            "frontend",
-            layout.frontend,
-            fe.filter(tier="spine").select(spine_cols),
-            fe.filter(tier="core").select(core_cols),
-            facts.frontend,
-            facts.frontend,
-        ),
+    frames = _training(layout, facts, parts)
+    for which, fabric in enumerate(layout.north_south):
+        name, switch = fabric.facts.name, fabric.facts.switch
+        mine = {tier: parts.north_south.filter(fabric=name, tier=tier) for tier in ("leaf", "spine", "core")}
+        spines = mine["spine"].select("device", "pod", "number")
+        frames += [
+            _node_leaf_north_south(layout, facts, parts, which),
+            _leaf_spine(name, fabric.clos, mine["leaf"].select(leaf_cols), spines, switch, switch),
+            _spine_core(
+                name, fabric.clos, mine["spine"].select(spine_cols), mine["core"].select(core_cols), switch, switch
+            ),
+        ]
+    frames += [
         _node_leaf_oob(layout, facts, parts, racks_per_switch),
         _leaf_spine(
             "oob",

@@ -72,7 +72,7 @@ SLICE = Kind(
     "What one stack manages: a unit, a pod's spines, a core group, or what all share; of a large site, a whole pod.",
     {
         "slice": Field("name of the slice", identity=True),
-        "kind": Field("unit, pod, core, frontend, oob or services"),
+        "kind": Field("unit, pod, core, frontend, storage, oob or services"),
         "fabric": Field("fabric it belongs to", required=False),
         "devices": _count("devices in all"),
         "nodes": _count("nodes"),

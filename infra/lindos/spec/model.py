@@ -40,7 +40,7 @@ def _day(value: object) -> date:
 
 def _no_fabric(name: str) -> str:
     """A name of an island; those of the site's other parts would give two things one name."""
-    if name in {"rdma", "frontend", "oob", "shared", "services", "net"}:
+    if name in {"rdma", "frontend", "storage", "oob", "shared", "services", "net", "fe", "st"}:
         raise PydanticCustomError("taken", "this name is that of another part of every site; take another")
     return name
 
@@ -129,14 +129,43 @@ class Services(_Section):
     control: Annotated[int, Field(ge=1, le=16, description="Control hosts.")] = 1
 
 
+Servers = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class StoragePool(_Section):
+    """Storage servers of one kind that were bought together. Pools stand in order of arrival."""
+
+    name: Annotated[Name, Field(description="A name of your own for these servers.")]
+    product: Annotated[ProductName, Field(description="Product name of the server.")]
+    count: Annotated[Servers, Field(description="Servers bought.")]
+    per_rack: Annotated[
+        int | None, Field(ge=1, le=60, description="Servers of a rack; left out, as many as height and power allow.")
+    ] = None
+    hall: Annotated[
+        Name | None, Field(description="The hall where they stand, from its far end; left out, the main hall.")
+    ] = None
+
+
+class Storage(_Section):
+    """The storage servers: on the fabric `storage` where the site has one, else on the front end."""
+
+    pools: Annotated[
+        tuple[StoragePool, ...],
+        LENIENT,
+        Field(min_length=1, max_length=64, description="The servers, in order of arrival."),
+    ]
+    grows_to: Annotated[Servers | None, Field(description="Servers that fabric and floor keep room for.")] = None
+
+
 class Compute(_Section):
-    """What the site computes with, and the servers that run it."""
+    """What the site computes with, where its data are, and the servers that run it."""
 
     fleets: Annotated[
         tuple[Fleet, ...],
         LENIENT,
         Field(min_length=1, max_length=64, description="The nodes, in order of arrival."),
     ]
+    storage: Annotated[Storage | None, Field(description="The storage servers: {pools: [...]}.")] = None
     services: Annotated[Services | None, Field(description="Servers without GPUs that run the site.")] = None
 
 
@@ -364,6 +393,10 @@ class FrontendFabric(_Fabric):
     oversubscription: Oversubscription = 4
 
 
+class StorageFabric(FrontendFabric):
+    """A network for storage alone: storage servers, and nodes by NICs that they have for it."""
+
+
 class OobFabric(_Fabric):
     """The management network: one access switch for so many racks, an aggregation layer where there are several."""
 
@@ -396,6 +429,7 @@ class Spares(_Section):
     shelf: Annotated[Rate, Field(description="Spare power shelves.")] = 0.0
     cdu: Annotated[Rate, Field(description="Spare coolant distribution units.")] = 0.0
     service: Annotated[Rate, Field(description="Spare service nodes.")] = 0.0
+    storage: Annotated[Rate, Field(description="Spare storage servers.")] = 0.0
     switch: Annotated[Rate, Field(description="Spare switches.")] = 0.01
     rack_pdu: Annotated[Rate, Field(description="Spare rack PDUs.")] = 0.01
     power_cord: Annotated[Rate, Field(description="Spare power cords.")] = 0.02
@@ -439,6 +473,10 @@ class Fabrics(_Section):
         Field(max_length=7, description="Further training fabrics, in order; `island:` of a fleet names one."),
     ] = ()
     frontend: Annotated[FrontendFabric, Field(description="The front-end network: {switch: ..., port_gbps: ...}.")]
+    storage: Annotated[
+        StorageFabric | None,
+        Field(description="A network for storage alone; without it storage hangs on the front end."),
+    ] = None
     oob: Annotated[OobFabric, Field(description="The management network: {switch: ...}.")]
 
     @property
@@ -449,7 +487,12 @@ class Fabrics(_Section):
     @property
     def named(self) -> dict[str, _Fabric]:
         """Every fabric by the name that it has in a plan."""
-        return {**self.training, "frontend": self.frontend, "oob": self.oob}
+        return {**self.training, **self.north_south, "oob": self.oob}
+
+    @property
+    def north_south(self) -> dict[str, FrontendFabric]:
+        """The networks of servers and of nodes beside training, by the name that they have in a plan."""
+        return {"frontend": self.frontend} | ({"storage": self.storage} if self.storage else {})
 
 
 class Assumption(_Section):

@@ -37,10 +37,12 @@ class Named(NamedTuple):
 MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("compute", "fleets", "*", "node"), "node"),
     (("compute", "fleets", "*", "rack"), "rack"),
+    (("compute", "storage", "pools", "*", "product"), "storage"),
     (("compute", "services", "product"), "service"),
     (("fabrics", "rdma", "switch"), "switch"),
     (("fabrics", "islands", "*", "switch"), "switch"),
     (("fabrics", "frontend", "switch"), "switch"),
+    (("fabrics", "storage", "switch"), "switch"),
     (("fabrics", "oob", "switch"), "switch"),
     (("fabrics", "oob", "aggregation"), "switch"),
     (("fabrics", "oob", "core"), "switch"),
@@ -49,6 +51,7 @@ MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 DIFFERENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("compute", "fleets", "*", "name"), "each fleet needs a name of its own"),
+    (("compute", "storage", "pools", "*", "name"), "each pool needs a name of its own"),
     (("buildings", "*", "name"), "each building needs a name of its own"),
     (("halls", "*", "name"), "each hall needs a name of its own"),
     (("power", "sources", "*", "name"), "each source needs a name of its own"),
@@ -89,7 +92,8 @@ def _different(source: Source, raw: Any) -> None:
 
 def _halls(source: Source, raw: Any) -> None:
     known = [name for _, name in _words(raw, ("halls", "*", "name"))]
-    for path, name in _words(raw, ("placement", "*", "hall")):
+    said = (("placement", "*", "hall"), ("compute", "storage", "pools", "*", "hall"))
+    for path, name in (found for pattern in said for found in _words(raw, pattern)):
         if known and name not in known:
             source.add(
                 path,

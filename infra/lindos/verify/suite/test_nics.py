@@ -98,6 +98,6 @@ def _peer(nic: Nic) -> str:
 
 
 def _converge(nic: Nic) -> str:
-    roles = {"rail": "rdma_nic", "frontend": "frontend_network"}
+    roles = {"rail": "rdma_nic", "frontend": "frontend_network", "storage": "frontend_network"}
     role = roles.get(nic["purpose"])
     return f"converge role {role}" if role else "look at how the out-of-band port is set up"
