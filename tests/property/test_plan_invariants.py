@@ -82,7 +82,7 @@ def north_south(draw: st.DrawFn, shape: Shape) -> dict[str, Any]:
 @st.composite
 def pool(draw: st.DrawFn, number: int, feeds: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """A pool of storage servers and its product: one to three ports each."""
-    watts = draw(st.integers(200, 2_000))
+    watts = draw(st.integers(200, 600))
     server = assumed(
         f"server_{number}", "storage", vendor="none", u_height=draw(st.integers(1, 4)), power_w_max=watts,
         power_w_typical=watts // 2, psu=draw(supplies(feeds, watts)), ports={400: draw(st.integers(1, 3))},

@@ -37,15 +37,14 @@ def ports_of_a_device_lead_to_leaves_of_their_own(view: View) -> Iterator[Broken
     """
     ends = _ends(view)
     hint = "port p of a device goes to side p of the leaves of its block"
-    per = ends.group_by("fabric", "device", "product").agg(
-        n=pl.len(), leaves=pl.col("leaf").n_unique(), leaf=pl.col("leaf").cast(pl.String).mode().sort().first()
-    )
-    doubled = per.filter(pl.col("leaves") < pl.col("n"))
+    device = ["fabric", "device", "product"]
+    per = ends.group_by(device).agg(n=pl.len())
+    doubled = ends.group_by(*device, "leaf").agg(same=pl.len()).filter(pl.col("same") > 1).join(per, on=device)
     yield broken(
         "devices with several ports on one leaf",
         doubled,
         "device",
-        pl.format("{} ports of fabric {} end on {} leaves, several of them on {}", "n", "fabric", "leaves", "leaf"),
+        pl.format("{} of its {} ports in fabric {} end on {}", "same", "n", "fabric", pl.col("leaf").cast(pl.String)),
         hint,
     )
     most = per.group_by("fabric", "product").agg(most=pl.col("n").max())
@@ -54,7 +53,7 @@ def ports_of_a_device_lead_to_leaves_of_their_own(view: View) -> Iterator[Broken
         "devices with fewer ports in use than others of their product",
         few,
         "device",
-        pl.format("{} ports in fabric {}, other {} have {}", "n", "fabric", "product", "most"),
+        pl.format("in fabric {} its ports in use are {}, those of other {} are {}", "fabric", "n", "product", "most"),
         hint,
     )
 

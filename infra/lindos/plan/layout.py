@@ -12,7 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.sizing import Wanted, node_leaves, node_starts, site_sizes, size_oob, steps
+from lindos.plan.sizing import Wanted, node_leaves, node_starts, oob_spine, site_sizes, size_oob, steps
 from lindos.plan.storage import servers_of
 
 if TYPE_CHECKING:
@@ -360,10 +360,11 @@ def core_keys(fabric: Training) -> list[Key]:
     ]
 
 
-def _shared(sizes: SiteSizes, uplinks: int, *, with_servers: bool) -> list[Key]:
+def _shared(sizes: SiteSizes, uplinks: int, server_scopes: int) -> list[Key]:
     """Sizes -> everything that the shared racks keep room for, in order.
 
-    Out-of-band: a set of `uplinks` spines for each scope and as many cores again is the most there can be.
+    Out-of-band: a set of `uplinks` spines for each scope and as many cores again is the most there can be; racks of
+    storage servers count as `server_scopes`.
     """
     scopes = sizes.scopes
 
@@ -388,7 +389,7 @@ def _shared(sizes: SiteSizes, uplinks: int, *, with_servers: bool) -> list[Key]:
         *(("control", i, 0) for i in range(CONTROL_ROOM)),
         # What a site may get later stands last, so that it moves nothing.
         *(key for network in storage for key in beside(network)),
-        *(managed(scopes, scopes + 1) if with_servers else ()),
+        *managed(scopes, scopes + server_scopes),
     ]
 
 
@@ -417,11 +418,15 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     now, bought = sizes[-1], declared[-1].need
     training = tuple(now.training[n] for n in sorted(now.training))
     units = _units(bought, training, now.north_south, oob_share)
+    of_room = ceil(servers.kept_shares / per_switch)
+    server_scopes = 0
+    if of_room and facts.oob_aggregation:
+        server_scopes = 1 + ceil(of_room / oob_spine(facts.oob_aggregation, uplinks).down)
     walk, done = _Walk(spec.site, training, per_switch), 0
     pod_leaves: dict[str, int] = {}
     pods_declared: dict[str, int] = {}
     for step, sized in zip(declared, sizes, strict=True):
-        walk.add_slots(0, _shared(sized, uplinks, with_servers=bool(servers.racks)))
+        walk.add_slots(0, _shared(sized, uplinks, server_scopes))
         for number, fabric in sized.training.items():
             if number:
                 walk.add_slots(number, core_keys(fabric))
@@ -438,7 +443,7 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
         done = len(step.need)
     full, kept = (_units(units, training, now.north_south, oob_share) for units in (now.full, now.kept))
     access = max(_access_switches(walk, now, each, per_switch) for each in (full, kept))
-    oob = size_oob(facts, access + ceil(servers.kept_shares / per_switch), uplinks)
+    oob = size_oob(facts, access + of_room, uplinks)
     of_servers = range(ceil(sum(r.oob_shares for r in servers.racks) / per_switch))
     return Layout(
         site=spec.site,

@@ -9,7 +9,7 @@ What many cables run to stands in the middle of what they come from: the network
 racks; the spine racks of a pod among as many units like its first one as were declared; the shared racks (cores,
 front-end and out-of-band spines) in the middle rows of the first hall, or of the hall that the site file names. Their
 spots are kept free before anything else comes near. Nothing looks at what stands behind, so that racks and halls which
-are added later move none. Racks of storage servers stand at the end of their hall that is filled last. `placement:`
+are added later move none. Racks of storage servers stand past the rows that the declared growth fills. `placement:`
 then moves single racks.
 """
 
@@ -153,7 +153,7 @@ class _Cursor:
         self._numbers, self._halls = [i for i, _ in mine], [hall for _, hall in mine]
         self._hall = self._row = self._position = 0
         self._kept: set[Spot] = set()
-        self._far: set[Spot] = set()
+        self._beyond: set[Spot] = set()
         self._kept_rows: set[tuple[int, int]] = set()
 
     @property
@@ -174,22 +174,21 @@ class _Cursor:
         """Whether anything stands here or is kept."""
         return bool(self._hall or self._row or self._position or self._kept or self._kept_rows)
 
-    def keep_far(self, hall: int, count: int) -> list[Spot]:
-        """Up to so many spots of a hall that only their own rack is put on: those that would be filled last."""
+    def keep_beyond(self, hall: int, rows: int, count: int) -> list[Spot]:
+        """Up to so many spots of a hall that only their own rack is put on: past the first rows of this building in
+        the order in which they are filled, then before them.
+        """
         at = self._numbers.index(hall)
         said = self._halls[at]
+        first = min(max(0, rows - sum(h.rows for h in self._halls[:at])), said.rows)
         out: list[Spot] = []
-        for row in range(said.rows - 1, -1, -1):
+        for row in (*range(first, said.rows), *range(first - 1, -1, -1)):
             real = said.rows - 1 - row if at % 2 else row
-            for position in range(said.racks_per_row - 1, -1, -1):
-                passed = (at, row, position) < (self._hall, self._row, self._position)
-                spot = (hall, real, position)
-                if len(out) == count or passed:
-                    self._far |= set(out)
-                    return out
-                if (hall, real) not in self._kept_rows and spot not in self._kept:
+            for position in range(said.racks_per_row):
+                spot, passed = (hall, real, position), (at, row, position) < (self._hall, self._row, self._position)
+                if len(out) < count and not passed and (hall, real) not in self._kept_rows and spot not in self._kept:
                     out.append(spot)
-        self._far |= set(out)
+        self._beyond |= set(out)
         return out
 
     def keep_rows(self, hall: int, first: int, count: int) -> None:
@@ -214,7 +213,7 @@ class _Cursor:
     def new_pod(self) -> None:
         """Start a row that holds nothing yet."""
         self.new_row()
-        while self.hall and any(s[:2] == self._here() for s in (*self._kept, *self._far)):
+        while self.hall and any(s[:2] == self._here() for s in (*self._kept, *self._beyond)):
             self._next_row()
 
     def new_row(self) -> None:
@@ -240,7 +239,7 @@ class _Cursor:
         """Go to the next place where so many positions of a row are free side by side; none where no row is so long."""
         while self.hall and count <= self.hall.racks_per_row:
             row = self._here()
-            taken = {p for h, r, p in (*self._kept, *self._far) if (h, r) == row}
+            taken = {p for h, r, p in (*self._kept, *self._beyond) if (h, r) == row}
             for start in range(self._position, self.hall.racks_per_row - count + 1):
                 if not any(start <= p < start + count for p in taken):
                     self._position = start
@@ -257,12 +256,24 @@ class _Cursor:
             if self.hall is None:
                 return None
             spot = (*self._here(), self._position)
-            if spot not in self._kept and spot not in self._far:
+            if spot not in self._kept and spot not in self._beyond:
                 out.append(spot)
             self._position += 1
             if self._position >= self.hall.racks_per_row:
                 self._next_row()
         return out
+
+
+def _declared_rows(layout: Layout, scope: str, width: int) -> int:
+    """Scope of shared racks, width of a row -> the rows that the pods of its declared growth fill, each counted in
+    units like the first.
+    """
+    served = (u for u in layout.units if layout.training[u.pod.fabric].facts.prefix + SHARED == scope)
+    unit = next(served, layout.units[0])
+    units = -(-layout.pod_leaves[unit.pod.name] // unit.leaves)
+    spines = sum(1 for r in layout.racks if r.unit is None and r.pod == unit.pod.name)
+    pod = rows_needed((*(1,) * spines, *(unit.positions,) * units), width)
+    return pod * layout.pods_declared.get(scope, 1)
 
 
 def _keep_shared(
@@ -281,12 +292,7 @@ def _keep_shared(
     need = -(-len(racks) // hall.racks_per_row)
     room = hall.rows - need
     if main == mine[0]:
-        served = (u for u in layout.units if layout.training[u.pod.fabric].facts.prefix + SHARED == scope)
-        unit = next(served, layout.units[0])
-        units = -(-layout.pod_leaves[unit.pod.name] // unit.leaves)
-        spines = sum(1 for r in layout.racks if r.unit is None and r.pod == unit.pod.name)
-        pod = rows_needed((*(1,) * spines, *(unit.positions,) * units), hall.racks_per_row)
-        room = min(room, pod * layout.pods_declared.get(scope, 1))
+        room = min(room, _declared_rows(layout, scope, hall.racks_per_row))
     if room < 0:
         return []
     start = room // 2
@@ -329,12 +335,15 @@ def _buildings(layout: Layout) -> dict[str, str | None]:
 
 
 def _keep_servers(spec: Spec, layout: Layout, cursors: dict[str | None, _Cursor]) -> dict[str, Spot]:
-    """The racks of storage servers, from the far end of their hall, with room for those that were declared."""
+    """The racks of storage servers, past the rows that the declared growth fills, with room for those declared."""
     spots: dict[str, Spot] = {}
+    shared = sum(1 for r in layout.racks if r.scope == SHARED)
     for hall, count in layout.servers.kept_racks.items():
         said = spec.halls[hall]
         mine = [f"{layout.site}-{r.name}" for r in layout.servers.racks if r.hall == hall]
-        found = cursors[said.building].keep_far(hall, count)
+        width = said.racks_per_row
+        rows = _declared_rows(layout, SHARED, width) + -(-shared // width)
+        found = cursors[said.building].keep_beyond(hall, rows, count)
         if len(found) < len(mine):
             raise InfeasibleError(
                 Problem(

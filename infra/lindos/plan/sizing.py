@@ -19,7 +19,7 @@ from lindos.plan.rails import Block, Demand, UnitShape, size_rails, unit_shape
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lindos.plan.facts import Facts, FleetFacts, NorthSouthFacts, TrainingFacts
+    from lindos.plan.facts import Facts, FleetFacts, NorthSouthFacts, SwitchFacts, TrainingFacts
     from lindos.spec.model import Spec
 
 NETWORK_RACK_FREE_U = 2
@@ -283,6 +283,12 @@ def _size_north_south(fabric: NorthSouthFacts, leaf: LeafPorts, leaves: int) -> 
     return size_clos(fabric.name, leaf, [1] * leaves, radix=radix, spine=spine)
 
 
+def oob_spine(above: SwitchFacts, uplinks: int) -> LeafPorts:
+    """The switch that joins access switches -> its ports as a spine, where there are cores."""
+    up = max(uplinks, above.radix // 16)
+    return LeafPorts(above.radix - up, up)
+
+
 def size_oob(facts: Facts, access: int, uplinks: int) -> Clos:
     """Access switches at full size -> the out-of-band tree."""
     switch, above = facts.oob, facts.oob_aggregation
@@ -299,8 +305,7 @@ def size_oob(facts: Facts, access: int, uplinks: int) -> Clos:
         raise InfeasibleError(
             Problem(f"fabric oob: {uplinks} uplinks asked for, {switch.device.product} has {switch.radix}")
         )
-    up = max(uplinks, above.radix // 16)
-    spine, top = LeafPorts(above.radix - up, up), (facts.oob_core or above).radix
+    spine, top = oob_spine(above, uplinks), (facts.oob_core or above).radix
     try:
         return size_clos("oob", LeafPorts(switch.rj45, uplinks), [1] * access, radix=above.radix, spine=spine, core=top)
     except InfeasibleError as err:

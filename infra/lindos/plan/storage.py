@@ -119,6 +119,12 @@ def _shape(spec: Spec, facts: Facts, pool: PoolFacts, hall: Hall, down: int) -> 
     )
 
 
+def _new_cage(slot: int, down: int, groups: int) -> int:
+    """The next slot that is the first of a cage of its leaf: no cage serves two racks, which may need two media."""
+    block, port = divmod(slot, down)
+    return block * down + min(ceil(port / groups) * groups, down)
+
+
 def servers_of(spec: Spec, facts: Facts) -> Servers:
     """Spec and facts -> racks of storage servers and their leaves. InfeasibleError where a server fits no rack."""
     down, said = ports_of(facts.north_south[-1]).down, spec.compute.storage
@@ -126,7 +132,8 @@ def servers_of(spec: Spec, facts: Facts) -> Servers:
     racks: list[ServerRack] = []
     kept: dict[int, int] = {}
     slot = share = ports = 0
-    leaf_u = facts.north_south[-1].switch.device.u_height
+    switch = facts.north_south[-1].switch
+    leaf_u, groups = switch.device.u_height, switch.groups
     for pool in facts.pools:
         hall = halls[pool.hall] if pool.hall else main_hall(spec)
         shape = _shape(spec, facts, pool, spec.halls[hall], down)
@@ -134,6 +141,7 @@ def servers_of(spec: Spec, facts: Facts) -> Servers:
             slot, ports = ceil(slot / down) * down, pool.nics.count  # a leaf serves servers of one number of ports
         for start in range(0, pool.count, shape.capacity):
             held = min(shape.capacity, pool.count - start)
+            slot = _new_cage(slot, down, groups)
             racks.append(
                 ServerRack(
                     len(racks), pool, held, shape.capacity, slot, hall, shape.leaves, leaf_u, share, shape.shares
@@ -147,6 +155,7 @@ def servers_of(spec: Spec, facts: Facts) -> Servers:
         first = racks[0]
         room = ceil(said.grows_to / first.capacity)
         kept[first.hall] = max(kept[first.hall], room - len(racks) + kept[first.hall])
-        kept_leaves = max(kept_leaves, first.pool.nics.count * ceil(room * first.capacity / down))
+        slots = room * (first.capacity + groups - 1)
+        kept_leaves = max(kept_leaves, first.pool.nics.count * ceil(slots / down))
         kept_shares = max(kept_shares, room * first.oob_shares)
     return Servers(tuple(racks), tuple(leaves), kept, kept_leaves, kept_shares)

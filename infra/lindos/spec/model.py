@@ -141,9 +141,7 @@ class StoragePool(_Section):
     per_rack: Annotated[
         int | None, Field(ge=1, le=60, description="Servers of a rack; left out, as many as height and power allow.")
     ] = None
-    hall: Annotated[
-        Name | None, Field(description="The hall where they stand, from its far end; left out, the main hall.")
-    ] = None
+    hall: Annotated[Name | None, Field(description="The hall where they stand; left out, the main hall.")] = None
 
 
 class Storage(_Section):
