@@ -189,15 +189,18 @@ def _each(counts: dict[str, int], *keys: str) -> str:
     return ", ".join(f"{counts[key]:,} {words[key][counts[key] != 1]}" for key in words if counts.get(key))
 
 
-def _storage(rates: dict[str, Any]) -> str:
+def _storage(rates: dict[str, Any]) -> list[str]:
     """What storage can do -> the same for people."""
     known = [(rates["read_gbs"], "read"), (rates["write_gbs"], "write")]
     said = " and ".join(f"{word} {gbs:,.0f} GB/s" for gbs, word in known if gbs is not None)
-    parts = [f"storage servers {said}" if said else "what storage servers read and write is not known"]
-    parts.append(f"their ports carry {rates['ports_gbs']:,.0f}")
-    if rates["uplinks_gbs"] is not None:
-        parts.append(f"the uplinks of their leaves {rates['uplinks_gbs']:,.0f}")
-    return ", ".join(parts) + f", the nodes' ports {rates['nodes_gbs']:,.0f} GB/s"
+    said = f"storage servers {said}" if said else "what storage servers read and write is not known"
+    ways = (
+        "" if rates["uplinks_gbs"] is None else f"the uplinks of their leaves carry {rates['uplinks_gbs']:,.0f} GB/s, "
+    )
+    return [
+        f"{said}; their ports carry {rates['ports_gbs']:,.0f} GB/s",
+        f"{ways}the ports of the nodes {rates['nodes_gbs']:,.0f} GB/s",
+    ]
 
 
 def _summary(out: dict[str, Any]) -> str:
@@ -217,7 +220,7 @@ def _summary(out: dict[str, Any]) -> str:
         if leaf := out["carried"]["oversubscription"].get(fabric):
             lines.append(f"            {leaf['reached']:g}:1 at the fullest leaf, {leaf['asked']:g}:1 is asked for")
     if rates := out["carried"].get("storage"):
-        lines.append(f"            {_storage(rates)}")
+        lines += [f"            {line}" for line in _storage(rates)]
     lines.append(f"  {n['cables']:>9,} cables")
     lines.append(
         f"  {power['it_nameplate']:>9.3f} MW of IT nameplate, {power['it_typical']:.3f} MW typical under training"
