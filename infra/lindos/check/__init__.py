@@ -10,8 +10,18 @@ import difflib
 from typing import TYPE_CHECKING
 
 from lindos.check import (
-    addresses, cables, cooling, fabric, floor, infiniband, north_south, pathways, power, roce, slices,
-)  # fmt: skip
+    addresses,
+    cables,
+    cooling,
+    fabric,
+    floor,
+    infiniband,
+    north_south,
+    pathways,
+    power,
+    roce,
+    slices,
+)
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
 
