@@ -136,14 +136,14 @@ def switch_numbers(layout: Layout, parts: Population) -> pl.DataFrame:
         out.append(kind(parts.cores.filter(**of), name, "core", serial + first, plane + number))
     _cores_fit(layout)
     _leaves_fit(layout)
-    beside = [(n.facts.name, n.clos, parts.north_south.filter(fabric=n.facts.name)) for n in layout.north_south]
-    for fabric, clos, frame in (*beside, ("oob", layout.oob, parts.oob)):
+    networks = [(n.facts.name, n.clos, parts.north_south.filter(fabric=n.facts.name)) for n in layout.north_south]
+    for fabric, clos, frame in (*networks, ("oob", layout.oob, parts.oob)):
         spines, cores = frame.filter(tier="spine"), frame.filter(tier="core")
         out.append(kind(spines, fabric, "spine", pl.col("pod") * clos.spines_per_pod + pl.col("number"), pl.col("pod")))
         # By number first: a group that grows takes the numbers after all that stand.
         out.append(kind(cores, fabric, "core", pl.col("number") * clos.groups + pl.col("group"), pl.lit(0)))
     from_end = pl.col("number") % 2**SWITCH_BITS
-    out += [kind(frame.filter(tier="leaf"), fabric, "leaf", from_end, from_end) for fabric, _, frame in beside]
+    out += [kind(frame.filter(tier="leaf"), fabric, "leaf", from_end, from_end) for fabric, _, frame in networks]
     scope = pl.col("scope") * 128 + pl.col("index")
     out.append(kind(parts.oob.filter(tier="leaf"), "oob", "leaf", scope, scope))
     return pl.concat(out)
@@ -349,8 +349,10 @@ def address(
         ),
         *_management(links, parts),
     ]
-    beside = [(pl.col("fabric") == f, base, LINK_BITS, f"switch of fabric {f}") for f, (_, base) in NORTH_SOUTH.items()]
-    for of, base, bits, what in ((TRAINING, RAIL_LINKS, 13, "switch of the training fabrics"), *beside):
+    networks = [
+        (pl.col("fabric") == f, base, LINK_BITS, f"switch of fabric {f}") for f, (_, base) in NORTH_SOUTH.items()
+    ]
+    for of, base, bits, what in ((TRAINING, RAIL_LINKS, 13, "switch of the training fabrics"), *networks):
         up = _up(numbered, numbers, of)
         frame = packed(
             pl.concat([folded(up.filter(tier_bit=tier), bits) for tier in (0, 1)]), base,
