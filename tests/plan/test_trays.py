@@ -114,8 +114,12 @@ def test_half_of_the_shelves_carry_a_rack_when_a_feed_is_lost(shelves: int, dead
     assert {f.subject for f in said} == expected
     assert dead <= bool(expected)
     # Whatever is lost, the rack PDUs that are left carry all of the rack.
-    loads = View(plan).carried.filter(kind="rack_pdu").group_by("lost").agg(pl.col("load_w").sum())
-    assert loads["load_w"].round().n_unique() == 1
+    train = View(plan).train
+    failed = pl.DataFrame({"scenario": ["a", "b"], "power_node": ["substation-a", "substation-b"]})
+    then = train.carried(failed, "nameplate_w", plan.power_loads)
+    assert not then.filter(pl.col("power_node").str.contains("-pdu-")).is_empty()
+    runs = train.touched(train.dark(failed)).filter(~pl.col("runs"))
+    assert {b for b in runs["bank"] if "-r0" in b} == expected
 
 
 @pytest.mark.parametrize(

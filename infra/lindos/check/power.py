@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.check.rule import Broken, broken, cases, not_evaluated, one
+from lindos.check.view import SOURCES
 from lindos.finding import Severity
-from lindos.plan.feed import banks
+from lindos.plan.feed import PHASES, banks
+from lindos.plan.flow import carry, depths
+from lindos.plan.train import CONTINUOUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lindos.check.view import View
 
-SOURCES = ("utility", "generator")
+UNEVEN = 0.1
+"""Phases of a rack PDU lie within so much of each other (practice of the trade)."""
 _HALF_A_WATT = 0.5
 """Shares of a supply are fractions of a watt; sums of them are compared with this tolerance."""
 
@@ -251,8 +255,8 @@ def _overloaded(view: View, kinds: list[str], what: str, hint: str) -> Iterator[
     )
     when = (
         pl.when(pl.col("lost").is_null())
-        .then(pl.lit("with all feeds on"))
-        .otherwise(pl.format("with feed {} lost", "lost"))
+        .then(pl.lit("when all is well"))
+        .otherwise(pl.format("when {} is lost", "lost"))
     )
     yield broken(
         what,
@@ -263,15 +267,19 @@ def _overloaded(view: View, kinds: list[str], what: str, hint: str) -> Iterator[
     )
 
 
-def a_rack_pdu_carries_its_rack_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
-    """No rack PDU carries more than 80 % of its breaker, with all feeds on and after the loss of any one.
+def a_rack_pdu_carries_its_rack_when_another_part_is_lost(view: View) -> Iterator[Broken]:
+    """No rack PDU and no tap box carries more than 80 % of its breaker, whatever other part is lost.
 
-    When a feed is lost, each device draws all its nameplate through the supplies that are left.
+    After the loss of any one part above the tap boxes each device draws all its nameplate through the supplies that
+    are left.
     Source: NEC 210.20(A), loads of three hours and more; usable watts of three phases = sqrt(3) V A 0.8.
     What to do: larger PDUs, more of them on a feed, or fewer nodes a rack.
     """
     yield from _overloaded(
-        view, ["rack_pdu"], "rack PDUs over what they may carry", "power: chain: rack_pdu: more amps, or more per_feed"
+        view,
+        ["tap", "rack_pdu"],
+        "rack PDUs and tap boxes over what they may carry",
+        "power: chain: rack_pdu: more amps, or more per_feed",
     )
 
 
@@ -312,8 +320,8 @@ def a_rack_draws_no_more_than_it_and_its_place_are_built_for(view: View) -> Iter
     )
 
 
-def a_busway_carries_its_racks_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
-    """No busway carries more than 80 % of its rating, with all feeds on and after the loss of any one.
+def a_busway_carries_its_racks_when_another_part_is_lost(view: View) -> Iterator[Broken]:
+    """No busway carries more than 80 % of its rating, whatever other part is lost.
 
     Source: NEC 215.3, loads of three hours and more; usable watts of three phases = sqrt(3) V A 0.8.
     What to do: a larger busway, or lighter racks side by side.
@@ -321,60 +329,130 @@ def a_busway_carries_its_racks_when_a_feed_is_lost(view: View) -> Iterator[Broke
     yield from _overloaded(view, ["busway"], "busways over what they may carry", "power: chain: busway: more amps")
 
 
-def boards_and_transformers_carry_a_hall_when_a_feed_is_lost(view: View) -> Iterator[Broken]:
-    """No board, transformer or substation carries more than it may, with all feeds on and after the loss of any one.
+def what_feeds_the_halls_carries_them_when_another_part_is_lost(view: View) -> Iterator[Broken]:
+    """No part between the sources and the busways carries more than it may, whatever other part is lost.
 
-    Source: 2N arithmetic: each side at 50 %, and alone at 100 % after one loss.
-    What to do: larger transformers, or more halls of fewer racks.
+    Source: arithmetic of redundancy: a block of 2N carries half and alone the whole, one of 4N/3 three quarters.
+    What to do: larger transformers, more of what is short, or more halls of fewer racks.
     """
+    kinds = ["ring", "transformer", "board", "ups", "transfer_switch"]
     yield from _overloaded(
         view,
-        ["board", "transformer", "substation"],
-        "boards, transformers or substations over what they may carry",
-        "power: chain: a larger transformer_kva",
+        kinds,
+        "parts of the halls' power train over what they may carry",
+        "power: chain: a larger transformer (kva), more amps of the ring, or another redundancy",
+    )
+    yield from _overloaded(
+        view,
+        ["substation", "substation_transformer", "switchgear"],
+        "substations and switchgear over what they may carry",
+        "power: upstream: more mw, or more transformers; without it each feed has what its halls' transformers carry",
+    )
+
+
+def every_part_carries_what_hangs_on_it(view: View) -> Iterator[Broken]:
+    """What a part delivers is what the parts and cords below it draw, losses counted in.
+
+    No part feeds itself by any way round.
+    Source: conservation of energy.
+    What to do: report this, loads follow from the cords.
+    """
+    plan, hint = view.plan, "loads of the power train follow from cords, shares and losses"
+    try:
+        depths(plan.power_nodes, plan.power_edges)
+    except ValueError as err:
+        yield Broken(Severity.CRITICAL, "sites", one(plan.site, str(err)), hint)
+        return
+    columns = ["nameplate_w", "typical_w"]
+    draws = banks(plan.loads)
+    cords = plan.power_connections.join(draws, on="device").with_columns(n=pl.len().over("bank"))
+    hung = cords.group_by(power_node="pdu").agg((pl.col(f"bank_{c}") / pl.col("n")).sum().alias(c) for c in columns)
+    true = carry(plan.power_nodes, plan.power_edges, hung, columns)
+    both = plan.power_loads.join(true, on="power_node", how="full", suffix="_true", coalesce=True)
+    for column in columns:
+        off = both.filter((pl.col(column) - pl.col(f"{column}_true")).abs().fill_null(2) > 1)
+        yield broken(
+            f"parts whose {column.removesuffix('_w')} load is not what hangs on them",
+            off,
+            "power_node",
+            pl.format(
+                "stands for {} kW, {} kW hang on it",
+                _kw(pl.col(column)).fill_null("no"),
+                _kw(pl.col(f"{column}_true")).fill_null("no"),
+            ),
+            hint,
+        )
+
+
+def phases_of_a_rack_pdu_are_balanced(view: View) -> Iterator[Broken]:
+    """The phases of a rack PDU are balanced as far as its supplies can be dealt out.
+
+    No phase carries more than a third of what the PDU may, and phases lie within 10 % of their mean. Eight equal
+    supplies on three phases are 3, 3 and 2, whatever is done: what is less than 10 % of the rating of a phase is let
+    pass.
+    Source: practice of the trade; a phase has a third of sqrt(3) V A 0.8.
+    What to do: supplies by threes on a PDU, or larger PDUs.
+    """
+    cords = view.cords.with_columns(w=pl.col("bank_nameplate_w") / pl.len().over("bank"))
+    all_of_it = cords.group_by("pdu").agg(
+        mean=pl.col("w").sum() / PHASES, whole=pl.col("w").filter(pl.col("phase").is_null()).sum()
+    )
+    each = cords.drop_nulls("phase").group_by("pdu", "phase").agg(w=pl.col("w").sum())
+    most = each.sort("w", "phase").group_by("pdu").agg(pl.col("w", "phase").last())
+    frame = most.join(all_of_it, on="pdu").join(
+        view.plan.power_nodes.select(pdu="power_node", may=pl.col("capacity_w") / PHASES), on="pdu", how="left"
+    )
+    frame = frame.with_columns(high=pl.col("w") + pl.col("whole") / PHASES)
+    off = pl.col("high") - pl.col("mean")
+    yield broken(
+        "rack PDUs with a phase over what it may carry",
+        frame.filter(pl.col("high") > pl.col("may") + _HALF_A_WATT),
+        "pdu",
+        pl.format("phase {} carries {} kW, it may carry {} kW", "phase", _kw(pl.col("high")), _kw(pl.col("may"))),
+        "power: chain: rack_pdu: more amps, or more per_feed",
+    )
+    uneven = (off > UNEVEN * pl.col("mean")) & (off > UNEVEN * pl.col("may") / CONTINUOUS)
+    yield Broken(
+        Severity.WARNING,
+        "rack PDUs whose phases are out of balance",
+        cases(
+            frame.filter(uneven),
+            "pdu",
+            pl.format("phase {} carries {} kW, the mean is {} kW", "phase", _kw(pl.col("high")), _kw(pl.col("mean"))),
+        ),
+        "supplies by threes on a PDU",
     )
 
 
 def every_cord_leads_back_to_a_source(view: View) -> Iterator[Broken]:
-    """From every rack PDU the train leads up to a utility or generator, through one part at each level of one feed.
+    """From every rack PDU the train leads up to a utility, generator or battery, on one feed below the boards.
 
-    Source: the train of plan/feed.py: source, substation, transformer, board, busway, rack PDU.
-    What to do: report this, the tree follows from hall, row and position.
+    Source: the train of plan/train.py, from sources to rack PDUs.
+    What to do: report this, the train follows from hall, row and position.
     """
-    hint = "each part of the train has one parent of its own feed, up to the sources"
+    hint = "each part of the train has its parents, of its own feed, up to the sources"
     nodes = view.plan.power_nodes.select("power_node", "kind", "feed")
-    edges = view.plan.power_edges.join(
-        nodes.rename({"power_node": "parent", "kind": "parent_kind", "feed": "parent_feed"}), on="parent", how="left"
-    )
+    edges = view.plan.power_edges.join(nodes.rename({"power_node": "parent", "feed": "above"}), on="parent", how="left")
     parents = edges.group_by(power_node="child").agg(
-        trunk=(~pl.col("parent_kind").is_in(SOURCES)).sum(),
-        source=pl.col("parent_kind").is_in(SOURCES).sum(),
-        above=pl.col("parent_feed").first(),
+        parents=(~pl.col("standby")).sum(),
+        unknown=pl.col("kind").is_null().sum(),
+        side=pl.col("above").drop_nulls().sort().first(),
     )
-    frame = (
-        nodes.filter(~pl.col("kind").is_in(SOURCES))
-        .join(parents, on="power_node", how="left")
-        .with_columns(pl.col("trunk", "source").fill_null(0))
-    )
-    top = pl.col("kind") == "substation"
-    loose = frame.filter(
-        pl.when(top)
-        .then((pl.col("source") == 0) | (pl.col("trunk") != 0))
-        .otherwise((pl.col("trunk") != 1) | (pl.col("source") != 0))
-    )
+    frame = nodes.filter(~pl.col("kind").cast(pl.String).is_in(SOURCES))
+    frame = frame.join(parents, on="power_node", how="left").with_columns(pl.col("parents", "unknown").fill_null(0))
+    several = (pl.col("parents") > 1) & pl.col("kind").cast(pl.String).is_in(["busway", "tap", "rack_pdu"])
     yield broken(
         "parts of the power train that hang on no parent or on several",
-        loose,
+        frame.filter((pl.col("parents") == 0) | several | (pl.col("unknown") > 0)),
         "power_node",
-        pl.format("a {} with {} parents in the train and {} sources", "kind", "trunk", "source"),
+        pl.format("a {} with {} parents, {} of them not in the plan", "kind", "parents", "unknown"),
         hint,
     )
-    crossed = frame.filter(~top & (pl.col("trunk") == 1) & (pl.col("above") != pl.col("feed")))
     yield broken(
         "parts of the power train on another feed than their parent",
-        crossed,
+        frame.filter(pl.col("side") != pl.col("feed")),
         "power_node",
-        pl.format("of feed {}, its parent is of feed {}", "feed", "above"),
+        pl.format("of feed {}, its parent is of feed {}", "feed", "side"),
         hint,
     )
 
@@ -382,16 +460,17 @@ def every_cord_leads_back_to_a_source(view: View) -> Iterator[Broken]:
 def sources_carry_the_nameplate_load(view: View) -> Iterator[Broken]:
     """All sources together, without the spare machines, carry the nameplate of everything that draws power.
 
-    This compares what the site will have in the end; what may run on which day is for the schedule to say. Losses
-    and what the building itself draws come on top.
+    Losses on the way count as well. This compares what the site will have in the end; what may run on which day is
+    for the schedule to say. Batteries make no power.
     Source: firm capacity counts no machine that is held back.
     What to do: more sources, or fewer GPUs until they are there.
     """
-    load = int(view.plan.loads["nameplate_w"].sum())
-    have = view.plan.power_nodes.filter(pl.col("kind").is_in(SOURCES))
-    firm, note = int(have["capacity_w"].sum()), " (spare machines counted in, the site file is not at hand)"
+    have = view.plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(SOURCES))
+    load = int(have.join(view.plan.power_loads, on="power_node")["nameplate_w"].sum())
+    makes = have.filter(pl.col("kind") != "battery")
+    firm, note = int(makes["capacity_w"].sum()), " (spare machines counted in, the site file is not at hand)"
     if view.spec is not None:
-        firm = round(sum(s.mw * max(0, s.count - s.spare) for s in view.spec.power.sources) * 1e6)
+        firm = round(sum(s.mw * (s.count - s.spare) for s in view.spec.power.sources if s.kind != "battery") * 1e6)
         note = ""
     if load > firm:
         short = (load - firm) / 1e6

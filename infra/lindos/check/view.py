@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from lindos.catalogue import Catalogue, load_catalogue
+from lindos.check.outage import Train
 from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
 from lindos.plan.address6 import RAIL_PREFIX_LEN6
 from lindos.plan.feed import banks
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
 
-LONGEST_TRAIN = 8
-"""Levels from rack PDU to substation, with room; a tree with a loop ends here."""
+SOURCES = ("utility", "generator", "battery")
 NAME = pl.Categorical
 
 
@@ -255,24 +255,31 @@ class View:
         return cords.join(draws, on="device", how="left", maintain_order="left")
 
     @cached_property
-    def carried(self) -> pl.DataFrame:
-        """Every part of the power train between sources and devices with its load, when all is well and after the
-        loss of each feed: power_node, kind, feed, capacity_w, lost (null: none), load_w.
+    def train(self) -> Train:
+        """The power train, to ask what is lost when parts of it are."""
+        plan = self.plan
+        return Train(plan.power_nodes, plan.power_edges, plan.power_connections, plan.loads)
 
-        A device shares its nameplate among the supplies that are left, and so does what hangs on one busbar; without
-        any it draws nothing.
+    @cached_property
+    def single_losses(self) -> pl.DataFrame:
+        """One scenario for every part between the sources and the tap boxes: scenario and power_node, its name."""
+        trunk = self.plan.power_nodes.filter(~pl.col("kind").cast(pl.String).is_in([*SOURCES, "tap", "rack_pdu"]))
+        return trunk.select("power_node", scenario="power_node")
+
+    @cached_property
+    def carried(self) -> pl.DataFrame:
+        """Every part of the power train with its nameplate load when all is well (`lost` is null), and in the worst
+        loss of another part that raises it: power_node, kind, feed, capacity_w, lost, load_w.
         """
-        nodes = self.plan.power_nodes.filter(pl.col("feed").is_not_null())
-        parts = nodes.select("power_node", "kind", "feed", "capacity_w")
-        edges = self.plan.power_edges.join(parts.select(parent="power_node"), on="parent", how="semi")
-        out = []
-        for lost in [None, *(self.feeds if len(self.feeds) > 1 else [])]:
-            alive = self.cords if lost is None else self.cords.filter(pl.col("feed") != lost)
-            level = alive.with_columns(w=pl.col("bank_nameplate_w") / pl.len().over("bank"))
-            level = level.group_by(power_node="pdu").agg(pl.col("w").sum())
-            for _ in range(LONGEST_TRAIN):
-                out.append(level.with_columns(lost=pl.lit(lost, dtype=pl.String)))
-                up = level.join(edges, left_on="power_node", right_on="child")
-                level = up.group_by(power_node="parent").agg(pl.col("w").sum())
-        loads = pl.concat(out).group_by("power_node", "lost").agg(load_w=pl.col("w").sum())
-        return loads.join(parts, on="power_node")
+        parts = self.plan.power_nodes.select("power_node", "kind", "feed", "capacity_w")
+        loads = self.plan.power_loads.select("power_node", "nameplate_w")
+        then = self.train.carried(self.single_losses, "nameplate_w", loads)
+        near = self.train.depths.select(scenario="power_node", depth="depth")
+        then = then.filter(pl.col("load_w") > pl.col("was") + 1).join(near, on="scenario")
+        order = [-pl.col("load_w").round(), -pl.col("depth"), pl.col("scenario")]
+        worst = then.sort(order).unique("power_node", keep="first", maintain_order=True)
+        well = loads.select(
+            "power_node", lost=pl.lit(None, dtype=pl.String), load_w=pl.col("nameplate_w").cast(pl.Float64)
+        )
+        both = pl.concat([well, worst.select("power_node", lost="scenario", load_w="load_w")])
+        return both.join(parts, on="power_node")

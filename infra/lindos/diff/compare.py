@@ -88,7 +88,9 @@ COMPARED = (
         "addresses", "address", "addresses", ("device", "port"), {"renumbered": ("address", "prefix_len")}, ("device",)
     ),
     Compared("asns", "AS number", "AS numbers", ("device",), {"renumbered": ("asn",)}, ("device",)),
-    Compared("power_connections", "power cord", "power cords", ("device", "psu"), {"moved": ("pdu",)}, ("device",)),
+    Compared(
+        "power_connections", "power cord", "power cords", ("device", "psu"), {"moved": ("pdu", "phase")}, ("device",)
+    ),
     Compared("power_edges", "power part", "power parts", ("child",), {"fed from another": ("parent",)}),
     Compared(
         "cooling_edges", "device", "devices", ("device",), {"cooled by another CDU": ("cooling_node",)}, ("device",)
@@ -134,9 +136,11 @@ class Change:
 def bare(plan: Plan, *, keep_site: bool) -> Tables:
     """A plan -> its tables, names without the site's, one parent for each part of the power train."""
     out = dict(plan.tables())
-    # What feeds a substation is a set, and grows; below it each part hangs on one other.
-    train = out["power_nodes"].filter(~pl.col("kind").cast(pl.String).is_in(["substation", "utility", "generator"]))
-    out["power_edges"] = out["power_edges"].join(train, left_on="child", right_on="power_node", how="semi")
+    # What feeds a substation is a set that grows, and so are transformers side by side; below, a part hangs on one.
+    grown = pl.col("kind").cast(pl.String).is_in(["substation", "substation_transformer", "switchgear"])
+    train = out["power_nodes"].filter(~grown)
+    ways = out["power_edges"].join(train, left_on="child", right_on="power_node", how="semi", maintain_order="left")
+    out["power_edges"] = ways.group_by("child", maintain_order=True).agg(pl.col("parent").sort().first())
     out["cooling_edges"] = out["cooling_edges"].unique("device", keep="first", maintain_order=True)
     # A cable is told once, by the labels of its first link.
     labels = out["links"].select("cable", "a_label", "b_label").unique("cable", keep="first", maintain_order=True)

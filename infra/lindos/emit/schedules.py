@@ -80,10 +80,10 @@ def addresses(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
 
 
 def power_cords(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
-    """power_cords.csv: every power supply, its PDU and its feed, and how many supplies the device needs to run."""
+    """power_cords.csv: every power supply, its PDU, feed and phase (none: all three), and how many the device needs."""
     needed = plan.loads.select("device", "psus_needed")
     frame = plan.power_connections.join(needed, on="device", how="left", maintain_order="left")
     yield _csv(
         "power_cords.csv",
-        stamped(plan, frame).select("device", "psu", "pdu", "feed", "psus_needed", "slice", "slice_digest"),
+        stamped(plan, frame).select("device", "psu", "pdu", "feed", "phase", "psus_needed", "slice", "slice_digest"),
     )

@@ -1,8 +1,4 @@
-"""Devices and their place -> loads, the power tree down to the rack PDUs, and a cord for every power supply.
-
-Each feed is sized to carry everything alone. What hangs where follows from hall, row and position, so that moving a
-rack changes the cords and edges of that rack only.
-"""
+"""Devices and their place -> loads, a cord and a phase for every power supply, and the power train above them."""
 
 from __future__ import annotations
 
@@ -10,7 +6,11 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+
+from lindos.plan.flow import carry
+from lindos.plan.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,20 +19,17 @@ if TYPE_CHECKING:
     from lindos.plan.parts import OpticFacts
     from lindos.spec.model import Spec
 
-CONTINUOUS = 0.8
-"""A breaker carries 80 % of its rating continuously (NEC, loads of 3 h and more)."""
+PHASES = 3
+SINGLE_PHASE_A = 32
+"""Amps of the largest single-phase coupler in use (IEC 60309); a supply that draws more has all three phases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
     nodes: pl.DataFrame
     edges: pl.DataFrame
+    loads: pl.DataFrame
     connections: pl.DataFrame
-
-
-def three_phase_w(volts: int, amps: int) -> int:
-    """Line-to-line volts and breaker amps -> watts it carries continuously: sqrt(3) V A 0.8."""
-    return int(sqrt(3) * volts * amps * CONTINUOUS)
 
 
 def loads(
@@ -115,88 +112,61 @@ def _cords(devices: pl.DataFrame, watts: pl.DataFrame, feeds: Sequence[str], per
         feed.alias("feed"),
         "slice",
         "rack",
+        "kind",
+        "u",
+        "slot",
+        turn=pl.col("psu") // len(feeds) // per_feed,
     )
 
 
-def _busways(spec: Spec, racks: pl.DataFrame, heaviest_w: int) -> tuple[pl.DataFrame, int]:
-    """Racks -> with the busway of their position (from 0 in the row) and its transformer (from 0 in the hall)."""
-    chain = spec.power.chain
-    busway_w = three_phase_w(chain.busway.volts, chain.busway.amps)
-    transformer_w = int(chain.transformer_kva * 1000 * chain.power_factor)
-    racks_per_busway = max(1, busway_w // max(1, heaviest_w))
-    width = pl.col("hall").replace_strict(
-        {h.name: -(-h.racks_per_row // racks_per_busway) for h in spec.halls}, return_dtype=pl.Int64
-    )
-    per_transformer = max(1, transformer_w // busway_w)
-    frame = racks.with_columns(busway=(pl.col("position") - 1) // racks_per_busway)
-    row = pl.col("row").str.split("-r").list.last().cast(pl.Int64) - 1
-    return frame.with_columns(transformer=(row * width + pl.col("busway")) // per_transformer), racks_per_busway
+def _phases(cords: pl.DataFrame) -> pl.DataFrame:
+    """Cords of a site with their watts (`cord_w`) -> with `phase` of their outlet, 1 to 3, null where it has all three.
+
+    In a network rack slots take the phases in turn, so that a switch that comes later moves none. In any other, what
+    stands in it from the first day comes first, then node by node, so that a node that comes later moves none: each
+    onto the phase of its PDU that carries least. Racks begin with each phase in turn, so that what is left over evens
+    out along the busway.
+    """
+    later = pl.col("kind").is_in(["node", "nvswitch", "shelf"])
+    frame = cords.with_row_index("at").sort("pdu", later, "u", "device", "psu")
+    frame = frame.with_columns(
+        nth=pl.int_range(pl.len()).over("pdu"), group=pl.col("pdu").rle_id().cast(pl.Int64),
+        first=pl.col("rack").str.extract(r"(\d+)$").cast(pl.Int64).fill_null(0) % PHASES,
+    )  # fmt: skip
+    group, watts, first, nth, whole = (frame[c].to_numpy() for c in ("group", "cord_w", "first", "nth", "three_phase"))
+    carried = np.zeros((int(group.max(initial=-1)) + 1, PHASES))
+    phase = np.zeros(len(frame), dtype=np.int64)
+    order = np.argsort(nth, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(nth[order])) + 1):
+        turned = (np.arange(PHASES)[None, :] + first[mine][:, None]) % PHASES
+        least = np.argmin(np.take_along_axis(carried[group[mine]], turned, axis=1), axis=1)
+        phase[mine] = turned[np.arange(len(mine)), least]
+        carried[group[mine], phase[mine]] += np.where(whole[mine], 0, watts[mine])
+    by_slot = (pl.col("slot") + pl.col("turn")) % PHASES
+    one = pl.coalesce(by_slot, pl.Series(phase)) + 1
+    return frame.with_columns(phase=pl.when(~pl.col("three_phase")).then(one)).sort("at")
 
 
 def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataFrame) -> Power:
-    """Spec, placed devices and racks, loads -> Power: tree, edges and cords."""
-    power, chain = spec.power, spec.power.chain
-    cords = _cords(devices, watts, power.feeds, chain.rack_pdu.per_feed)
+    """Spec, placed devices and racks, loads -> Power: the train, what each part of it carries, and the cords."""
+    power = spec.power
+    cords = _cords(devices, watts, power.feeds, power.chain.rack_pdu.per_feed)
+    draws = banks(watts).join(watts.select("device", "psus", "psus_needed", "psu_rating_w"), on="device")
+    cords = cords.join(draws, on="device", how="left", maintain_order="left")
+    single_w = power.chain.rack_pdu.volts / sqrt(3) * SINGLE_PHASE_A
+    most = pl.coalesce("psu_rating_w", pl.col("bank_nameplate_w") / pl.coalesce("psus_needed", "psus"))
+    cords = cords.with_columns(
+        cord_w=pl.col("bank_nameplate_w") / pl.len().over("bank"),
+        typical_w=pl.col("bank_typical_w") / pl.len().over("bank"),
+        three_phase=most > single_w,
+    )
     per_rack = (
         devices.select("device", "rack").join(watts, on="device").group_by("rack").agg(pl.col("nameplate_w").sum())
     )
-    placed, _ = _busways(spec, racks, int(per_rack["nameplate_w"].max() or 0))  # type: ignore[arg-type]  # a sum of integers
-    pdus = (
-        cords.select("pdu", "feed", "rack").unique(maintain_order=True).join(placed, on="rack", maintain_order="left")
+    nodes, edges = train(spec, racks, cords, per_rack)
+    hung = cords.group_by("pdu", maintain_order=True).agg(
+        nameplate_w=pl.col("cord_w").sum(), typical_w=pl.col("typical_w").sum()
     )
-    pdus = pdus.with_columns(
-        busway_name=pl.format("{}-bus-{}{}", "row", "feed", pl.col("busway") + 1),
-        board_name=pl.format("{}-board-{}{}", "hall", "feed", pl.col("transformer") + 1),
-        transformer_name=pl.format("{}-tr-{}{}", "hall", "feed", pl.col("transformer") + 1),
-        substation_name=pl.format("substation-{}", "feed"),
-    )
-    busway_w = three_phase_w(chain.busway.volts, chain.busway.amps)
-    transformer_w = int(chain.transformer_kva * 1000 * chain.power_factor)
-    none = pl.lit(None, dtype=pl.String)
-    nodes, edges = [], []
-
-    def level(kind: str, name: str, parent: str | None, capacity: int, hall: pl.Expr, rack: pl.Expr) -> None:
-        frame = pdus.select(
-            power_node=name,
-            kind=pl.lit(kind),
-            feed="feed",
-            hall=hall,
-            rack=rack,
-            capacity_w=pl.lit(capacity, dtype=pl.Int64),
-            parent=parent or "feed",
-        )
-        frame = frame.unique("power_node", maintain_order=True)
-        nodes.append(frame.drop("parent"))
-        if parent:
-            edges.append(frame.select(parent="parent", child="power_node"))
-
-    level(
-        "rack_pdu",
-        "pdu",
-        "busway_name",
-        three_phase_w(chain.rack_pdu.volts, chain.rack_pdu.amps),
-        pl.col("hall"),
-        pl.col("rack"),
-    )
-    level("busway", "busway_name", "board_name", busway_w, pl.col("hall"), none)
-    level("board", "board_name", "transformer_name", transformer_w, pl.col("hall"), none)
-    level("transformer", "transformer_name", "substation_name", transformer_w, pl.col("hall"), none)
-    substations = pdus.select("substation_name", "feed").unique(maintain_order=True)
-    count = dict(nodes[-1].group_by("feed").len().iter_rows())
-    nodes.append(
-        pl.DataFrame(
-            [(n, "substation", f, None, None, transformer_w * count[f]) for n, f in substations.iter_rows()],
-            schema=nodes[0].schema,
-            orient="row",
-        )
-    )
-    sources = [(s.name, s.kind, None, None, None, int(s.mw * s.count * 1_000_000)) for s in power.sources]
-    nodes.append(pl.DataFrame(sources, schema=nodes[0].schema, orient="row"))
-    edges.append(
-        pl.DataFrame(
-            [(s.name, n) for s in power.sources for n in substations["substation_name"]],
-            schema=["parent", "child"],
-            orient="row",
-        )
-    )
-    return Power(nodes=pl.concat(reversed(nodes)), edges=pl.concat(reversed(edges)), connections=cords.drop("rack"))
+    carried = carry(nodes, edges, hung.rename({"pdu": "power_node"}), ["nameplate_w", "typical_w"])
+    plugged = _phases(cords).select("device", "psu", "pdu", "feed", "phase", "slice")
+    return Power(nodes=nodes, edges=edges, loads=carried, connections=plugged)

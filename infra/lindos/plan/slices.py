@@ -130,6 +130,7 @@ def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
         "trays",
         "power_nodes",
         "power_edges",
+        "power_loads",
         "cooling_nodes",
         "fabrics",
         "subnet_managers",

@@ -220,30 +220,61 @@ class Loads(dy.Schema):
 
 
 class PowerNodes(dy.Schema):
-    """A node of the power tree, from source to rack PDU. Capacity is what it may carry continuously."""
+    """A part of the power train, from source to rack PDU.
+
+    `capacity_w` is what it may deliver continuously, `loss_ppm` what it loses by a million of what it delivers,
+    `volts` are line to line on its outgoing side. `feed` is null where a part serves several.
+    """
 
     power_node = dy.String(primary_key=True)
-    kind = dy.Enum(["utility", "generator", "substation", "transformer", "board", "busway", "rack_pdu"])
+    kind = dy.Enum(
+        [
+            "utility", "generator", "battery", "substation_transformer", "substation", "switchgear", "ring",
+            "transformer", "board", "ups", "transfer_switch", "busway", "tap", "rack_pdu",
+        ]
+    )  # fmt: skip
     feed = dy.String(nullable=True)
     hall = dy.String(nullable=True)
     rack = dy.String(nullable=True)
+    volts = dy.Int64(nullable=True)
     capacity_w = dy.Int64()
+    loss_ppm = dy.Int64()
 
 
 class PowerEdges(dy.Schema):
-    """Power flows from parent to child."""
+    """Power flows from parent to child; a child shares what it draws over its living parents by their capacity.
+
+    A `standby` parent carries nothing while another of the child's parents is alive.
+    """
 
     parent = dy.String(primary_key=True)
     child = dy.String(primary_key=True)
+    standby = dy.Bool()
+
+
+class PowerLoads(dy.Schema):
+    """What a part of the power train delivers and loses with everything alive: at nameplate, for breakers and
+    transformers, and as measured under training, for energy and heat. What it draws is the sum of both.
+    """
+
+    power_node = dy.String(primary_key=True)
+    nameplate_w = dy.Int64()
+    nameplate_loss_w = dy.Int64()
+    typical_w = dy.Int64()
+    typical_loss_w = dy.Int64()
 
 
 class PowerConnections(dy.Schema):
-    """A cord: one PSU of one device into one rack PDU. PSUs count from 1."""
+    """A cord: one PSU of one device into one rack PDU, on one phase of it, or on all three where `phase` is null.
+
+    PSUs and phases count from 1.
+    """
 
     device = dy.String(primary_key=True)
     psu = dy.UInt8(primary_key=True)
     pdu = dy.String()
     feed = dy.String()
+    phase = dy.UInt8(nullable=True)
     slice = dy.String()
 
 
@@ -460,6 +491,7 @@ class Plan:
     loads: dy.DataFrame[Loads]
     power_nodes: dy.DataFrame[PowerNodes]
     power_edges: dy.DataFrame[PowerEdges]
+    power_loads: dy.DataFrame[PowerLoads]
     power_connections: dy.DataFrame[PowerConnections]
     cooling_nodes: dy.DataFrame[CoolingNodes]
     cooling_edges: dy.DataFrame[CoolingEdges]

@@ -8,34 +8,21 @@ The JSON schema beside the site files is generated from here, and an editor show
 from __future__ import annotations
 
 import re
-from datetime import date
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lindos.catalogue.products import LENIENT, Kind
+from lindos.spec.power import Power
+from lindos.spec.section import Name, ProductName, Section
 
 if TYPE_CHECKING:
     from lindos.errors import Place
 
 FORMAT = 1
-NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 PKEY = re.compile("^0x[0-7][0-9a-f]{3}$")
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _day(value: object) -> date:
-    """A day as it is written -> the day. YAML 1.2 knows no dates: they arrive as text."""
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str) or not DAY.fullmatch(value):
-        raise PydanticCustomError("day", "expected a day")
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise PydanticCustomError("no_such_day", "there is no such day") from None
 
 
 def _no_fabric(name: str) -> str:
@@ -52,12 +39,9 @@ def _a_key(pkey: str) -> str:
     return pkey
 
 
-Name = Annotated[str, Field(pattern=NAME, max_length=24)]
-ProductName = Annotated[str, Field(min_length=1, max_length=60)]
 NewProductName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
 Gpus = Annotated[int, Field(ge=1, le=10_000_000)]
 Gbps = Annotated[int, Field(ge=1, le=3_200, description="Gb/s of one port.")]
-Volts = Annotated[int, Field(ge=100, le=1_000, description="Volts, line to line.")]
 Oversubscription = Annotated[
     float, Field(ge=0.25, le=64, description="Down capacity of a leaf by its up capacity; 1 does not block.")
 ]
@@ -67,22 +51,10 @@ RailsPerLeaf = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 8}, {"const": "auto"}], "default": "auto"}),
 ]
 """None for auto."""
-Day = Annotated[date, BeforeValidator(_day)]
 Nos = Literal["sonic", "cumulus", "frr"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        defer_build=True,
-        validate_by_alias=True,
-    )
-
-
-class Unit(_Section):
+class Unit(Section):
     """The smallest set of nodes with complete rails that can train, in racks."""
 
     racks: Annotated[int, Field(ge=1, le=256, description="Racks of one unit.")]
@@ -96,7 +68,7 @@ class Unit(_Section):
     ] = None
 
 
-class Fleet(_Section):
+class Fleet(Section):
     """Nodes of one kind that were bought together. Fleets stand in order of arrival; a site grows by appending."""
 
     name: Annotated[Name, Field(description="A name of your own for these nodes.")]
@@ -122,7 +94,7 @@ class Fleet(_Section):
         return f"rdma-{self.island}" if self.island else "rdma"
 
 
-class Services(_Section):
+class Services(Section):
     """Servers without GPUs that run the site."""
 
     product: Annotated[ProductName, Field(description="Product name of the server.")]
@@ -132,7 +104,7 @@ class Services(_Section):
 Servers = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class StoragePool(_Section):
+class StoragePool(Section):
     """Storage servers of one kind that were bought together. Pools stand in order of arrival."""
 
     name: Annotated[Name, Field(description="A name of your own for these servers.")]
@@ -144,7 +116,7 @@ class StoragePool(_Section):
     hall: Annotated[Name | None, Field(description="The hall where they stand; left out, the main hall.")] = None
 
 
-class Storage(_Section):
+class Storage(Section):
     """The storage servers: on the fabric `storage` where the site has one, else on the front end."""
 
     pools: Annotated[
@@ -155,7 +127,7 @@ class Storage(_Section):
     grows_to: Annotated[Servers | None, Field(description="Servers that fabric and floor keep room for.")] = None
 
 
-class Compute(_Section):
+class Compute(Section):
     """What the site computes with, where its data are, and the servers that run it."""
 
     fleets: Annotated[
@@ -167,7 +139,7 @@ class Compute(_Section):
     services: Annotated[Services | None, Field(description="Servers without GPUs that run the site.")] = None
 
 
-class Building(_Section):
+class Building(Section):
     """A building and where its corner stands on the site; cables between buildings run along x and y."""
 
     name: Annotated[Name, Field(description="A name of your own for this building.")]
@@ -175,7 +147,7 @@ class Building(_Section):
     y_m: Annotated[float, Field(ge=0, le=100_000, description="Metres along y to its corner.")]
 
 
-class Trays(_Section):
+class Trays(Section):
     """The cable trays of a hall: one over each row, and some across the rows, each on so many levels."""
 
     width_m: Annotated[float, Field(ge=0.05, le=2, description="Inner width of a tray, in metres.")] = 0.6
@@ -189,7 +161,7 @@ class Trays(_Section):
     ] = 0.4
 
 
-class Hall(_Section):
+class Hall(Section):
     """A data hall and its grid of rack positions. Rows run along x; halls of a building stand side by side along x."""
 
     name: Annotated[Name, Field(description="A name of your own for this hall.")]
@@ -217,7 +189,7 @@ class Hall(_Section):
     ] = None
 
 
-class Placement(_Section):
+class Placement(Section):
     """An exception: this rack stands there. Rows and positions count from 1."""
 
     rack: Annotated[str, Field(min_length=1, max_length=80, description="Name of the rack in the plan.")]
@@ -226,58 +198,7 @@ class Placement(_Section):
     position: Annotated[int, Field(ge=1, le=1_000, description="Position in the row, from 1.")]
 
 
-class PowerSource(_Section):
-    """Where power comes from, from which day on. `count` machines of `mw` each, `spare` of them held back."""
-
-    name: Annotated[Name, Field(description="A name of your own for this source.")]
-    kind: Annotated[Literal["utility", "generator"], Field(description="utility or generator.")]
-    mw: Annotated[float, Field(gt=0, le=10_000, description="Megawatts of one machine or connection.")]
-    count: Annotated[int, Field(ge=1, le=1_000, description="Machines of this kind.")] = 1
-    spare: Annotated[int, Field(ge=0, le=1_000, description="Machines held back.")] = 0
-    start: Annotated[Day | None, Field(alias="from", description="First day on which it delivers: 2024-06-01.")] = None
-
-
-class RackPdu(_Section):
-    """Three-phase rack PDUs: line-to-line volts, breaker amps, how many a rack has on each feed."""
-
-    volts: Volts = 415
-    amps: Annotated[int, Field(ge=10, le=250, description="Amps of the breaker.")] = 60
-    per_feed: Annotated[int, Field(ge=1, le=8, description="Rack PDUs of a rack on each feed.")] = 2
-
-
-class Busway(_Section):
-    """The three-phase busways over the rows."""
-
-    volts: Volts = 415
-    amps: Annotated[int, Field(ge=50, le=6_300, description="Amps that a busway carries.")] = 1_600
-
-
-class Chain(_Section):
-    """The power train from the site's substation to the rack PDUs: sizes of the repeated parts."""
-
-    transformer_kva: Annotated[int, Field(ge=10, le=100_000, description="kVA of one transformer.")] = 3_000
-    power_factor: Annotated[float, Field(gt=0.5, le=1, description="Real power by apparent power of the load.")] = 0.99
-    busway: Annotated[Busway, Field(description="The busways over the rows.")] = Busway()
-    rack_pdu: Annotated[RackPdu, Field(description="The PDUs in the racks.")] = RackPdu()
-
-
-class Power(_Section):
-    """Where power comes from and how it reaches the racks."""
-
-    sources: Annotated[
-        tuple[PowerSource, ...],
-        LENIENT,
-        Field(min_length=1, max_length=64, description="Utility connections and generators, in order."),
-    ]
-    feeds: Annotated[
-        tuple[Name, ...],
-        LENIENT,
-        Field(min_length=1, max_length=4, description="Names of the feeds that reach every rack."),
-    ] = ("a", "b")
-    chain: Annotated[Chain, Field(description="Sizes of the repeated parts of the power train.")] = Chain()
-
-
-class Roce(_Section):
+class Roce(Section):
     """The lossless class of a fabric: hosts and switches are told the same. All else has priority 0, the system 7."""
 
     priority: Annotated[int, Field(ge=1, le=6, description="The one priority that PFC may pause.")] = 3
@@ -286,7 +207,7 @@ class Roce(_Section):
     cnp_dscp: Annotated[int, Field(ge=0, le=63, description="DSCP of congestion notifications.")] = 48
 
 
-class Partition(_Section):
+class Partition(Section):
     """A partition of an InfiniBand subnet: all its ports are full members."""
 
     name: Annotated[Name, Field(description="A name of your own for this partition.")]
@@ -300,7 +221,7 @@ class Partition(_Section):
     ]
 
 
-class Infiniband(_Section):
+class Infiniband(Section):
     """How the subnets of an InfiniBand fabric are managed: each plane is one.
 
     Routing: `ar_updn` is up/down over the whole tree with adaptive routing, what NVIDIA's subnet manager takes by
@@ -329,7 +250,7 @@ class Infiniband(_Section):
     ] = ()
 
 
-class _Fabric(_Section):
+class _Fabric(Section):
     """What every fabric may say."""
 
     nos: Annotated[
@@ -413,7 +334,7 @@ class OobFabric(_Fabric):
 Rate = Annotated[float, Field(ge=0, le=1)]
 
 
-class Spares(_Section):
+class Spares(Section):
     """Spares beside what stands in the design, as a share of it, rounded up for every line of the bill of materials.
 
     Optics: 0.5 to 1 % are dead on arrival, and 0.057 % of links fail in a month (Alibaba HPN, SIGCOMM 2024), which is
@@ -450,7 +371,7 @@ def _prefix6(value: str) -> str:
     return ":".join(f"{int(g, 16):x}" for g in groups)
 
 
-class Addressing(_Section):
+class Addressing(Section):
     """Which families of addresses the site has. IPv6 has the same bit fields as IPv4, in one unique local /48."""
 
     family: Annotated[Literal["ipv4", "dual"], Field(description="ipv4, or dual: IPv6 beside it everywhere.")] = "ipv4"
@@ -461,7 +382,7 @@ class Addressing(_Section):
     ] = None
 
 
-class Fabrics(_Section):
+class Fabrics(Section):
     """The networks of the site."""
 
     rdma: Annotated[RdmaFabric, Field(description="The training fabric: {switch: ..., port_gbps: ...}.")]
@@ -493,7 +414,7 @@ class Fabrics(_Section):
         return {"frontend": self.frontend} | ({"storage": self.storage} if self.storage else {})
 
 
-class Assumption(_Section):
+class Assumption(Section):
     """Facts of a product that nobody published, or a product of this site alone, with the reason for each."""
 
     product: Annotated[NewProductName, Field(description="Name of a product of the catalogue, or of one of your own.")]
@@ -523,7 +444,7 @@ class Places:
         return 0
 
 
-class Spec(_Section):
+class Spec(Section):
     """One site. `grows_to` is what fabric, floor and addresses keep room for (default: today's GPUs).
 
     With islands it is the room of what all share (front end, management), and of `rdma` where that states none.
@@ -535,8 +456,8 @@ class Spec(_Section):
     compute: Annotated[Compute, Field(description="The nodes: {fleets: [...]}.")]
     software: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Annotated[str, Field(min_length=1)]],
-        Field(description="Versions that the nodes shall run, by the name of the software."),
-    ] = {}
+        Field(default_factory=dict, description="Versions that the nodes shall run, by the name of the software."),
+    ]
     buildings: Annotated[
         tuple[Building, ...],
         LENIENT,

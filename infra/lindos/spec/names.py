@@ -14,6 +14,7 @@ from lindos.catalogue.load import Assumed, Catalogue, load_catalogue, not_a
 from lindos.catalogue.nearest import LONGEST, did_you_mean
 from lindos.catalogue.products import KINDS, REFERENCES
 from lindos.catalogue.wording import keys_of, section_at, shorten, show, unknown_key, word
+from lindos.spec.feeding import check_feeding
 from lindos.spec.source import dotted
 from lindos.spec.values import WRONG
 
@@ -55,6 +56,7 @@ DIFFERENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("buildings", "*", "name"), "each building needs a name of its own"),
     (("halls", "*", "name"), "each hall needs a name of its own"),
     (("power", "sources", "*", "name"), "each source needs a name of its own"),
+    (("power", "upstream", "*", "name"), "each part needs a name of its own"),
     (("power", "feeds", "*"), "each feed needs a name of its own"),
     (("fabrics", "islands", "*", "name"), "each island needs a name of its own"),
     (("placement", "*", "rack"), "a rack stands in one place; keep one entry"),
@@ -273,6 +275,7 @@ def check_names(source: Source, raw: Any) -> None:
     _halls(source, raw)
     _buildings(source, raw)
     _islands(source, raw)
+    check_feeding(source, raw)
     said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
     catalogue = load_catalogue(said)
     _products(source, raw, catalogue)

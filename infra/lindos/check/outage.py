@@ -1,0 +1,161 @@
+"""Parts of the power train that fail together -> what goes dark, what is left of every bank of power supplies, and
+what the parts that live then carry.
+
+A scenario is a name and the parts that fail in it. Everything here is a frame of (scenario, thing), and holds only what
+a scenario touches, so that ten thousand scenarios of a large site stay small.
+A part goes dark when it fails or when all its parents are dark. A bank (a device with its own supplies, or a busbar
+with its shelves) draws what it drew by the cords that live, and nothing when too few are left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from lindos.plan.feed import banks
+from lindos.plan.flow import MILLION, depths
+
+
+@dataclass(frozen=True)
+class Train:
+    """The power train of a plan, with the joins that every question about it shares."""
+
+    nodes: pl.DataFrame
+    edges: pl.DataFrame
+    cords: pl.DataFrame
+    loads: pl.DataFrame
+
+    @cached_property
+    def depths(self) -> pl.DataFrame:
+        """power_node and its `depth` below the sources."""
+        return depths(self.nodes, self.edges)
+
+    @cached_property
+    def parents(self) -> pl.DataFrame:
+        """Edges with the depth of their child, and of their parent the capacity as `weight`."""
+        weight = self.nodes.select(parent="power_node", weight=pl.col("capacity_w").cast(pl.Float64))
+        frame = self.edges.join(weight, on="parent", how="left")
+        return frame.join(self.depths, left_on="child", right_on="power_node", how="left")
+
+    @cached_property
+    def deepest(self) -> int:
+        """Edges from a source to the farthest rack PDU."""
+        return int(self.parents["depth"].max() or 0)  # type: ignore[arg-type]  # whole numbers
+
+    @cached_property
+    def banks(self) -> pl.DataFrame:
+        """Banks with what they draw (nameplate_w, typical_w), what their supplies give, and how many are needed: bank,
+        kind, psus, psus_w, psus_needed. Null where it is not known; of a busbar only the watts are.
+        """
+        each = self.loads.join(banks(self.loads), on="device")
+        count = pl.col("psus").cast(pl.Int64)
+        rating = pl.when(pl.col("psu_rating_w").filter(count > 0).null_count() == 0).then(
+            (count * pl.col("psu_rating_w")).sum()
+        )
+        own = pl.when(pl.col("busbar").null_count() == pl.len())
+        return each.group_by("bank").agg(
+            nameplate_w=pl.col("bank_nameplate_w").first(), typical_w=pl.col("bank_typical_w").first(),
+            psus=count.sum(), psus_w=rating, psus_needed=own.then(pl.col("psus_needed").first().cast(pl.Int64)),
+        )  # fmt: skip
+
+    @cached_property
+    def plugs(self) -> pl.DataFrame:
+        """Banks and PDUs: how many cords go from one to the other, and what their supplies give: bank, pdu, n, n_w."""
+        rating = self.loads.select("device", "psu_rating_w").join(
+            banks(self.loads).select("device", "bank"), on="device"
+        )
+        frame = self.cords.select("device", "pdu").join(rating, on="device")
+        return frame.group_by("bank", "pdu").agg(n=pl.len().cast(pl.Int64), n_w=pl.col("psu_rating_w").sum())
+
+    def dark(self, failed: pl.DataFrame) -> pl.DataFrame:
+        """Scenarios with the parts that fail (scenario, power_node) -> with all that goes dark."""
+        count = self.edges.group_by("child").agg(parents=pl.len())
+        out = failed.select("scenario", "power_node").unique()
+        reach = out
+        for _ in range(self.deepest):
+            # A child can be reached by several parents, in several steps: count anew all that are dark by now.
+            near = reach.join(self.edges.select("parent", "child"), left_on="power_node", right_on="parent")
+            near = near.select("scenario", "child").unique().join(self.edges.select("parent", "child"), on="child")
+            lost = near.join(out, left_on=["scenario", "parent"], right_on=["scenario", "power_node"], how="semi")
+            gone = (
+                lost.group_by("scenario", "child")
+                .len()
+                .join(count, on="child")
+                .filter(pl.col("len") == pl.col("parents"))
+            )
+            reach = gone.select("scenario", power_node="child").join(out, on=["scenario", "power_node"], how="anti")
+            if reach.is_empty():
+                break
+            out = pl.concat([out, reach])
+        return out
+
+    def touched(self, dark: pl.DataFrame) -> pl.DataFrame:
+        """Dark parts -> the banks that lose supplies: scenario, bank, lost, left, left_w (null: not known), facts
+        of the bank, and `runs`: whether what is left carries it.
+
+        It does when as many supplies are left as are needed, or, where that is not known, when they give its nameplate.
+        Where neither is known, what has a supply left runs.
+        """
+        lost = dark.join(self.plugs, left_on="power_node", right_on="pdu").group_by("scenario", "bank")
+        frame = lost.agg(lost=pl.col("n").sum(), lost_w=pl.col("n_w").sum()).join(self.banks, on="bank")
+        frame = frame.with_columns(left=pl.col("psus") - pl.col("lost"), left_w=pl.col("psus_w") - pl.col("lost_w"))
+        enough = (pl.col("left") >= pl.col("psus_needed")).fill_null(pl.col("left_w") >= pl.col("nameplate_w"))
+        return frame.with_columns(runs=(pl.col("left") > 0) & enough.fill_null(value=True)).drop("lost_w")
+
+    def carried(self, failed: pl.DataFrame, column: str, loads: pl.DataFrame) -> pl.DataFrame:
+        """Scenarios (scenario, power_node), `nameplate_w` or `typical_w`, and what parts deliver when all is well
+        (power_node and the column) -> the parts whose load changes: scenario, power_node, `was` and `load_w`.
+
+        Dark parts deliver nothing. A part whose parent goes dark draws from those that are left, standby ones last.
+        """
+        dark = self.dark(failed)
+        lit = dark.with_columns(dark=pl.lit(value=True))
+        turned = dark.join(self.edges, left_on="power_node", right_on="parent").select("scenario", power_node="child")
+        facts = self.nodes.select("power_node", loss=1 + pl.col("loss_ppm") / MILLION)
+        facts = facts.join(self.depths, on="power_node").join(
+            loads.select("power_node", was=pl.col(column).cast(pl.Float64)), on="power_node"
+        )
+        pending = [
+            frame.select("scenario", "power_node", more=more)
+            for frame, more in (
+                (self._shifted(dark, column), pl.col("more")),
+                (dark, pl.lit(0.0)),
+                (turned, pl.lit(0.0)),
+            )
+        ]
+        out = []
+        for depth in range(self.deepest, -1, -1):
+            waiting = pl.concat(pending).group_by("scenario", "power_node").agg(pl.col("more").sum())
+            waiting = waiting.join(facts, on="power_node")
+            here, rest = waiting.filter(pl.col("depth") == depth), waiting.filter(pl.col("depth") < depth)
+            here = here.join(lit, on=["scenario", "power_node"], how="left")
+            here = here.with_columns(load_w=pl.when(pl.col("dark")).then(0.0).otherwise(pl.col("was") + pl.col("more")))
+            out.append(here.select("scenario", "power_node", "was", "load_w"))
+            pending = [rest.select("scenario", "power_node", "more"), self._drawn(here, lit)]
+        return pl.concat(out)
+
+    def _shifted(self, dark: pl.DataFrame, column: str) -> pl.DataFrame:
+        """Dark parts -> by how much what hangs on each living PDU changes: scenario, power_node, more."""
+        touched = self.touched(dark).join(self.plugs, on="bank")
+        alive = touched.join(dark, left_on=["scenario", "pdu"], right_on=["scenario", "power_node"], how="anti")
+        now = pl.when(pl.col("runs")).then(pl.col(column) * pl.col("n") / pl.col("left")).otherwise(0.0)
+        return alive.select("scenario", power_node="pdu", more=now - pl.col(column) * pl.col("n") / pl.col("psus"))
+
+    def _drawn(self, here: pl.DataFrame, lit: pl.DataFrame) -> pl.DataFrame:
+        """Parts with what they deliver (`load_w`) and did (`was`) -> by how much their parents' load changes."""
+        ways = here.select("scenario", "loss", "was", "load_w", child="power_node").join(
+            self.parents.select("parent", "child", "standby", "weight"), on="child"
+        )
+        ways = ways.join(lit, left_on=["scenario", "parent"], right_on=["scenario", "power_node"], how="left")
+        own, alive = ~pl.col("standby"), pl.col("dark").is_null()
+
+        def share(*some: pl.Expr) -> pl.Expr:
+            """The share of a way where only these count; nothing where none does."""
+            weight = pl.when(pl.all_horizontal(some)).then(pl.col("weight")).otherwise(0.0)
+            return (weight / weight.sum().over("scenario", "child")).fill_nan(None)
+
+        then = pl.coalesce(share(own, alive), share(alive), pl.lit(0.0))
+        more = pl.col("loss") * (pl.col("load_w") * then - pl.col("was") * share(own).fill_null(0.0))
+        return ways.select("scenario", power_node="parent", more=more)
