@@ -12,8 +12,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.feed import three_phase_w
 from lindos.plan.sizing import BlockLeaf, block_leaves, ports_of
+from lindos.plan.train import three_phase_w
 
 if TYPE_CHECKING:
     from lindos.plan.facts import Facts, PoolFacts
