@@ -141,6 +141,28 @@ def carried(plan: Plan, spec: Spec) -> dict[str, Any]:
     return {"oversubscription": leaves} | ({"storage": asdict(rates)} if rates else {})
 
 
+def cooling(plan: Plan) -> dict[str, Any]:
+    """Plan -> heat, flow, PUE and water by load: nameplate on the design day, typical in the mean of the year."""
+    import polars as pl
+
+    cdus = plan.cooling_nodes.filter(pl.col("kind") == "cdu")
+    return {
+        "coolant_m3_h": round(int(cdus["flow_ml_s"].sum()) * 3.6 / 1000, 3),
+        **{
+            row["load"]: {
+                "liquid_mw": row["liquid_w"] / 1e6,
+                "air_mw": row["air_w"] / 1e6,
+                "plant_mw": row["plant_w"] / 1e6,
+                "pue": round((row["pue_ppm"] or 0) / 1e6, 4),
+                "losses_counted": row["loss_w"] is not None,
+                "water_l_day": row["water_l_day"],
+                "wue_l_kwh": (row["wue_ml_kwh"] or 0) / 1000,
+            }
+            for row in plan.efficiency.rows(named=True)
+        },
+    }
+
+
 @app.command()
 def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
     """Design the site and say what it comes to."""
@@ -159,6 +181,7 @@ def plan(site: SiteArgument, as_json: JsonOption = False) -> None:
             "it_typical": round(int(made.loads["typical_w"].sum()) / 1e6, 6),
         },
         "carried": carried(made, spec),
+        "cooling": cooling(made),
     }
     print(json.dumps(out) if as_json else _summary(out))
 
@@ -225,7 +248,23 @@ def _summary(out: dict[str, Any]) -> str:
     lines.append(
         f"  {power['it_nameplate']:>9.3f} MW of IT nameplate, {power['it_typical']:.3f} MW typical under training"
     )
+    lines += _heat(out["cooling"])
     return "\n".join(lines)
+
+
+def _heat(cooling: dict[str, Any]) -> list[str]:
+    """The cooling that `plan --json` prints -> the same for people."""
+    lines = []
+    for load, day in (("nameplate", "at nameplate, design day"), ("typical", "under training, mean weather")):
+        it = cooling[load]
+        lines.append(
+            f"  {it['liquid_mw']:>9.3f} MW to liquid, {it['air_mw']:.3f} MW to air {day}: PUE {it['pue']:.3f}"
+            f"{'' if it['losses_counted'] else ' without losses of the power train'}, "
+            f"{it['water_l_day']:,} L of water a day ({it['wue_l_kwh']:.2f} L/kWh)"
+        )
+    if cooling["coolant_m3_h"]:
+        lines.append(f"  {cooling['coolant_m3_h']:>9,.0f} m3/h of coolant through CDUs at nameplate")
+    return lines
 
 
 @app.command()

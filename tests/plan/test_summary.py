@@ -31,11 +31,25 @@ demo  digest 0123456789ab  designed in 1.5 s
             storage servers read 2,840 GB/s; their ports carry 4,000 GB/s
             the uplinks of their leaves carry 1,000 GB/s, the ports of the nodes 12,500 GB/s
       2,760 cables
-      2.640 MW of IT nameplate, 2.400 MW typical under training"""
+      2.640 MW of IT nameplate, 2.400 MW typical under training
+      2.000 MW to liquid, 0.640 MW to air at nameplate, design day: PUE 1.250, 96,000 L of water a day (1.52 L/kWh)
+      1.800 MW to liquid, 0.600 MW to air under training, mean weather: PUE 1.180 without losses of the power train, \
+0 L of water a day (0.00 L/kWh)
+        180 m3/h of coolant through CDUs at nameplate"""
+COOLING = {
+    "coolant_m3_h": 180.0,
+    "nameplate": {
+        "liquid_mw": 2.0, "air_mw": 0.64, "pue": 1.25, "losses_counted": True, "water_l_day": 96_000, "wue_l_kwh": 1.52,
+    },
+    "typical": {
+        "liquid_mw": 1.8, "air_mw": 0.6, "pue": 1.18, "losses_counted": False, "water_l_day": 0, "wue_l_kwh": 0.0,
+    },
+}  # fmt: skip
 
 
 def test_a_plan_is_told_in_counts_of_things_and_links() -> None:
     watts = {"it_nameplate": 2.64, "it_typical": 2.4}
     said = {"site": "demo", "digest": "0123456789abcdef", "seconds": 1.5, "counts": COUNTS, "power_mw": watts}
     said["carried"] = CARRIED
+    said["cooling"] = COOLING
     assert _summary(said) == TEXT

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from lindos.catalogue import load_catalogue
-from lindos.check import check
+from lindos.check import RULES, check
+from lindos.check.rule import findings
 from lindos.check.view import View
 from lindos.diff import diff
 from lindos.errors import InfeasibleError
@@ -298,8 +299,11 @@ def test_every_device_has_power_and_every_watt_comes_by_a_cord(site: dict[str, A
         changed = pdus.join(then.filter(scenario=feed), on="power_node", how="left")
         now = changed.select(pl.coalesce("load_w", "nameplate_w").sum()).item()
         assert abs(now - (drawn - down.filter(scenario=feed)["nameplate_w"].sum())) <= len(pdus)
-    cooled = plan.cooling_edges.join(plan.loads, on="device")["liquid_w"].sum()
-    assert cooled == plan.loads["liquid_w"].sum()
+    hung = plan.cooling_connections.join(plan.loads, on="device")
+    assert hung.filter(medium="liquid")["liquid_w"].sum() == plan.loads["liquid_w"].sum()
+    balance = {rule.code: rule for rule in RULES}
+    for code in ("COOL-001", "COOL-002", "COOL-004"):
+        assert list(findings(balance[code], View(plan))) == []
     sides = plan.power_connections.group_by("device", maintain_order=True).agg(
         pl.col("feed").n_unique(), pl.col("pdu").n_unique()
     )

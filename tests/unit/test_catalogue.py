@@ -169,7 +169,8 @@ def test_an_unknown_product_is_told_with_the_nearest_names() -> None:
         catalogue.get(Cdu, "sn5600")
     with pytest.raises(CatalogueError) as caught:
         catalogue.get(Cdu, "zzz")
-    assert caught.value.problems[0].hint == "known: smc_cdu_250; or describe it under `assumptions:` with `kind: cdu`"
+    known = "boyd_rol2300, coolit_chx2000, motivair_mcdu_70, smc_cdu_250, vertiv_xdu1350"
+    assert caught.value.problems[0].hint == f"known: {known}; or describe it under `assumptions:` with `kind: cdu`"
 
 
 def test_a_fact_that_is_half_known_is_told_as_missing() -> None:

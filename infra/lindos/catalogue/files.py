@@ -34,6 +34,8 @@ FOLDERS: dict[Kind, str] = {
     "shelf": "shelves",
     "switch": "switches",
     "cdu": "cdus",
+    "rear_door": "rear_doors",
+    "coolant": "coolants",
     "storage": "storage",
     "service": "services",
     "source": "sources",

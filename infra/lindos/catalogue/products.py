@@ -7,9 +7,10 @@ Values are read strictly: 8 is a number, '8' is not, and neither is true.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Kind = Literal[
     "gpu",
@@ -20,6 +21,8 @@ Kind = Literal[
     "shelf",
     "switch",
     "cdu",
+    "rear_door",
+    "coolant",
     "storage",
     "service",
     "source",
@@ -30,6 +33,7 @@ Kind = Literal[
 
 Watts = Annotated[float, Field(gt=0, le=1_000_000)]
 Kilograms = Annotated[float, Field(gt=0, le=20_000)]
+Kilopascals = Annotated[float, Field(gt=0, le=10_000)]
 Metres = Annotated[float, Field(gt=0, le=10_000)]
 Gigabytes = Annotated[float, Field(gt=0, le=1_000_000)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -173,7 +177,11 @@ class Cpu(_Facts):
 
 
 class Node(_Facts):
-    """A server with GPUs. `nics_ns` are its ports of the front end, `nics_storage` those that are for storage alone."""
+    """A server with GPUs. `nics_ns` are its ports of the front end, `nics_storage` those that are for storage alone.
+
+    `coolant_kpa` is the pressure drop of its cold plates, hoses and couplings at 1.5 L/min for each kW that goes to
+    liquid, `coolant_c_max` the warmest coolant that it takes at full load.
+    """
 
     vendor: Name | None = None
     u_height: Units | None = None
@@ -201,6 +209,8 @@ class Node(_Facts):
     fans: dict[str, Count] | None = None
     cooling: Literal["air", "dlc"] | None = None
     liquid_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    coolant_kpa: Kilopascals | None = None
+    coolant_c_max: Annotated[float, Field(ge=5, le=70)] | None = None
     gpu_numa: dict[str, Count] | None = None
 
 
@@ -209,11 +219,13 @@ class Rack(_Facts):
 
     Where it has power shelves, they feed a busbar, and its nodes have no power supply of their own. Where it has
     NVSwitch trays, all its GPUs are one NVLink domain. `cdus` of a CDU that stands in the rack are those of a rack.
+    `weight_kg` counts in what it is delivered with; `frame_kg` is the empty rack, where the rest is weighed by device.
     """
 
     node: Name | None = None
     cdu: Name | None = None
     cdus: Count | None = None
+    rear_door: Name | None = None
     nodes: Annotated[int, Field(ge=1, le=256)] | None = None
     gpus: Count | None = None
     cpus: Count | None = None
@@ -225,6 +237,7 @@ class Rack(_Facts):
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
     weight_kg: Kilograms | None = None
+    frame_kg: Kilograms | None = None
     ew_nics: Nics | None = None
     cooling: Literal["air", "dlc", "dlc_rdhx", "dlc_hybrid"] | None = None
 
@@ -242,6 +255,8 @@ class NvSwitch(_Facts):
     bmc_ports: Count | None = None
     cooling: Literal["air", "dlc"] | None = None
     liquid_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    coolant_kpa: Kilopascals | None = None
+    coolant_c_max: Annotated[float, Field(ge=5, le=70)] | None = None
 
 
 class Shelf(_Facts):
@@ -296,8 +311,26 @@ class Switch(_Facts):
     sonic_ports: Annotated[tuple[SonicPorts, ...], LENIENT] | None = None
 
 
+class CduPumps(_Facts):
+    """The pumps of a CDU side by side. `needed` is how many deliver its flow."""
+
+    count: Annotated[int, Field(ge=1, le=16)]
+    needed: Annotated[int, Field(ge=1, le=16)] | None = None
+
+    @model_validator(mode="after")
+    def _no_more_than_there_are(self) -> Self:
+        if self.needed is not None and self.needed > self.count:
+            message = f"needed is {self.needed}, but the count of pumps is {self.count}"
+            raise ValueError(message)
+        return self
+
+
 class Cdu(_Facts):
-    """A coolant distribution unit. In a `rack` it takes rack units; in a `row` it takes positions of its own there."""
+    """A coolant distribution unit. In a `rack` it takes rack units; in a `row` it takes positions of its own there.
+
+    `cooling_kw` is what it takes where its coolant leaves `approach_k` above the facility water; `flow_lpm` the most
+    that its pumps deliver, against `head_kpa` outside the unit.
+    """
 
     placement: Literal["rack", "row"] | None = None
     vendor: Name | None = None
@@ -305,8 +338,52 @@ class Cdu(_Facts):
     power_w_max: Watts | None = None
     power_w_typical: Watts | None = None
     cooling_kw: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    approach_k: Annotated[float, Field(gt=0, le=30)] | None = None
+    flow_lpm: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    head_kpa: Kilopascals | None = None
+    pumps: CduPumps | None = None
     weight_kg: Kilograms | None = None
     psu: Psu | None = None
+
+
+class RearDoor(_Facts):
+    """A heat exchanger in place of the rear door of a rack: facility water takes heat out of the air that leaves it.
+
+    `fan_w` is what its own fans draw, 0 of a passive one.
+    """
+
+    vendor: Name | None = None
+    cooling_kw: Annotated[float, Field(gt=0, le=500)] | None = None
+    fan_w: Annotated[float, Field(ge=0, le=20_000)] | None = None
+    weight_kg: Kilograms | None = None
+
+
+class CoolantPoint(_Facts):
+    """Properties of a coolant at one temperature."""
+
+    c: Annotated[float, Field(ge=-60, le=150)]
+    density_kg_m3: Annotated[float, Field(gt=100, le=3_000)]
+    heat_j_kgk: Annotated[float, Field(gt=500, le=10_000)]
+    viscosity_upas: Annotated[float, Field(gt=10, le=1_000_000)]
+
+
+def _temperatures_rise(points: tuple[CoolantPoint, ...]) -> tuple[CoolantPoint, ...]:
+    for one, other in pairwise(points):
+        if one.c >= other.c:
+            message = f"temperatures have to rise from point to point, and {other.c:g} follows {one.c:g}"
+            raise ValueError(message)
+    return points
+
+
+class Coolant(_Facts):
+    """A liquid that carries heat: density, specific heat and dynamic viscosity at `points` of rising temperature."""
+
+    points: (
+        Annotated[
+            tuple[CoolantPoint, ...], LENIENT, Field(min_length=2, max_length=200), AfterValidator(_temperatures_rise)
+        ]
+        | None
+    ) = None
 
 
 class StorageNode(_Facts):
@@ -394,6 +471,8 @@ Product = (
     | Shelf
     | Switch
     | Cdu
+    | RearDoor
+    | Coolant
     | StorageNode
     | ServiceNode
     | Source
@@ -411,6 +490,8 @@ KINDS: dict[Kind, type[Product]] = {
     "shelf": Shelf,
     "switch": Switch,
     "cdu": Cdu,
+    "rear_door": RearDoor,
+    "coolant": Coolant,
     "storage": StorageNode,
     "service": ServiceNode,
     "source": Source,
@@ -421,6 +502,6 @@ KINDS: dict[Kind, type[Product]] = {
 
 REFERENCES: dict[Kind, dict[str, Kind]] = {
     "node": {"gpu": "gpu"},
-    "rack": {"node": "node", "cdu": "cdu", "nvswitch": "nvswitch", "shelf": "shelf"},
+    "rack": {"node": "node", "cdu": "cdu", "rear_door": "rear_door", "nvswitch": "nvswitch", "shelf": "shelf"},
 }
 """Facts that are the name of another product: kind -> fact -> kind of what it names."""

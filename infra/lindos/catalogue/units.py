@@ -26,14 +26,22 @@ QUANTITIES: dict[str, dict[str, float]] = {
     "voltage": {"v": 1, "volt": 1, "volts": 1, "kv": 1e3},
     "current": {"a": 1, "amp": 1, "amps": 1, "ka": 1e3},
     "mass": {"kg": 1, "t": 1e3, "lb": 0.45359237},
+    "pressure": {"pa": 1, "kpa": 1e3, "bar": 1e5, "psi": 6894.757},
+    "flow": {"lpm": 1, "l/min": 1, "gpm": 3.785412},
+    "temperature": dict.fromkeys(("c", "degc"), 1),
 }
 """Quantity -> unit in lower case -> how many of the smallest one it is."""
 
 LABELS = {
     "w": "W", "kw": "kW", "mw": "MW", "kva": "kVA", "mwh": "MWh", "kg": "kg", "mm": "mm", "m": "metres", "gbps": "Gb/s",
     "tbps": "Tb/s", "volts": "V", "amps": "A", "gpus": "GPUs", "u": "rack units", "gb": "GB", "gbs": "GB/s",
+    "c": "degrees", "k": "K", "pa": "Pa", "kpa": "kPa", "lpm": "L/min",
 }  # fmt: skip
 """Part of a key -> the unit as people write it."""
+COMPOUND = {
+    "_m_s": "m/s", "_kg_m2": "kg/m2", "_kg_m3": "kg/m3", "_j_kgk": "J/(kg K)", "_lpm_per_kw": "L/min a kW",
+}  # fmt: skip
+"""End of a key -> a unit of several parts."""
 
 WRITTEN = re.compile(r"((?:[0-9]{1,3}(?:[, ][0-9]{3})+|[0-9][0-9_]*)?(?:\.[0-9]+)?)\s*([A-Za-z/]*)\Z", re.ASCII)
 LARGE = {"k": 1e3, "m": 1e6}
@@ -41,6 +49,8 @@ LARGE = {"k": 1e3, "m": 1e6}
 
 def unit_of(key: str) -> str:
     """A key -> the unit of its value as people write it, or '' where it has none."""
+    if whole := next((unit for end, unit in COMPOUND.items() if key.endswith(end)), ""):
+        return whole
     return next((LABELS[part] for part in reversed(key.split("_")) if part in LABELS), "")
 
 

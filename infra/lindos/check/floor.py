@@ -118,17 +118,22 @@ def every_rack_stands_in_the_grid_of_its_hall(view: View) -> Iterator[Broken]:
     )
 
 
+def _standing(view: View, limit: str) -> pl.DataFrame:
+    """Racks on a floor with a limit of its own, and what the hall states of it."""
+    halls = view.plan.halls.select("hall", limit, "rack_pitch_mm", "row_pitch_mm")
+    return view.plan.racks.join(halls, on="hall", how="left").filter(pl.col(limit).is_not_null())
+
+
 def a_rack_is_no_heavier_than_the_floor_carries(view: View) -> Iterator[Broken]:
     """A rack weighs no more than a position of its hall carries; where the hall states no limit, none is held.
 
-    This is about racks that are delivered with their nodes: what network racks weigh depends on what is in them.
+    It is weighed with what it is delivered with, or its frame and its devices, with its rear door and the coolant in
+    its manifold. Network racks are weighed where their frame is known only: what is in them counts for most of it.
     Source: weight_kg of the rack in the catalogue; rack_kg of the hall in the site file.
     What to do: a stronger floor, or spread the racks.
     """
-    halls = view.plan.halls.select("hall", "rack_kg")
-    frame = view.plan.racks.filter(pl.col("product").is_not_null()).join(halls, on="hall", how="left")
-    frame = frame.filter(pl.col("rack_kg").is_not_null())
-    unknown = frame.filter(pl.col("weight_kg").is_null()).group_by("product").len()
+    frame = _standing(view, "rack_kg")
+    unknown = frame.filter(pl.col("product").is_not_null(), pl.col("filled_kg").is_null()).group_by("product").len()
     yield not_evaluated(
         "racks of unknown weight",
         cases(
@@ -138,10 +143,34 @@ def a_rack_is_no_heavier_than_the_floor_carries(view: View) -> Iterator[Broken]:
     )
     yield broken(
         "racks that are too heavy for the floor",
-        frame.filter(pl.col("weight_kg") > pl.col("rack_kg")),
+        frame.filter(pl.col("filled_kg") > pl.col("rack_kg")),
         "rack",
-        pl.format("weighs {} kg, a position of hall {} carries {} kg", "weight_kg", "hall", "rack_kg"),
+        pl.format("weighs {} kg, a position of hall {} carries {} kg", "filled_kg", "hall", "rack_kg"),
         "halls: more rack_kg, or lighter racks here",
+    )
+
+
+def the_floor_carries_its_rows(view: View) -> Iterator[Broken]:
+    """A rack, spread over its width and its share of the aisles, loads a square metre no more than the hall states.
+
+    Source: floor_kg_m2 of the hall, as structural engineers state a uniform load; pitches of racks and rows.
+    What to do: a stronger floor, wider aisles (row_pitch_m), or lighter racks.
+    """
+    frame = _standing(view, "floor_kg_m2")
+    unknown = frame.filter(pl.col("filled_kg").is_null()).group_by("hall").len()
+    yield not_evaluated(
+        "floors under racks of unknown weight",
+        cases(unknown, "hall", pl.format("the weight of {} of its racks is not known", "len")),
+        "give weight_kg of the racks, or frame_kg and that of all devices in them, under assumptions:",
+    )
+    area = pl.col("rack_pitch_mm") * pl.col("row_pitch_mm") / 1e6
+    loaded = frame.with_columns(load=(pl.col("filled_kg") / area).round().cast(pl.Int64))
+    yield broken(
+        "racks that load the floor too much",
+        loaded.filter(pl.col("load") > pl.col("floor_kg_m2")),
+        "rack",
+        pl.format("loads {} kg/m2, the floor of hall {} carries {}", "load", "hall", "floor_kg_m2"),
+        "halls: wider row_pitch_m, or lighter racks here",
     )
 
 

@@ -93,7 +93,8 @@ COMPARED = (
     ),
     Compared("power_edges", "power part", "power parts", ("child",), {"fed from another": ("parent",)}),
     Compared(
-        "cooling_edges", "device", "devices", ("device",), {"cooled by another CDU": ("cooling_node",)}, ("device",)
+        "cooling_connections", "way of heat", "ways of heat", ("device", "medium"),
+        {"cooled by another part": ("cooling_node",)}, ("device",)
     ),
     Compared("units", "unit", "units", ("unit",), {"changed": ("number", "fleet", "pod")}),
 )  # fmt: skip
@@ -112,7 +113,7 @@ NAMES = {
     "power_nodes": ("power_node", "rack"),
     "power_edges": ("parent", "child"),
     "power_connections": ("device", "pdu"),
-    "cooling_edges": ("device", "cooling_node"),
+    "cooling_connections": ("device", "cooling_node"),
 }
 """Columns of names that begin with that of the site."""
 
@@ -141,7 +142,6 @@ def bare(plan: Plan, *, keep_site: bool) -> Tables:
     train = out["power_nodes"].filter(~grown)
     ways = out["power_edges"].join(train, left_on="child", right_on="power_node", how="semi", maintain_order="left")
     out["power_edges"] = ways.group_by("child", maintain_order=True).agg(pl.col("parent").sort().first())
-    out["cooling_edges"] = out["cooling_edges"].unique("device", keep="first", maintain_order=True)
     # A cable is told once, by the labels of its first link.
     labels = out["links"].select("cable", "a_label", "b_label").unique("cable", keep="first", maintain_order=True)
     out["cables"] = out["cables"].join(labels, on="cable", how="left", maintain_order="left")

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lindos.emit.cabling import bom, pull_lists, trays
+from lindos.emit.cooling import cooling, pipes, plant_loads
 from lindos.emit.dialects import batches, switches
 from lindos.emit.expect import expectations
 from lindos.emit.infiniband import infiniband
@@ -37,6 +38,9 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     cables,
     addresses,
     power_cords,
+    cooling,
+    pipes,
+    plant_loads,
     bom,
     trays,
     pull_lists,

@@ -12,14 +12,17 @@ from lindos.plan.address6 import prefix6
 from lindos.plan.bom import bill
 from lindos.plan.cable import cable
 from lindos.plan.cool import cool
+from lindos.plan.efficiency import efficiency
 from lindos.plan.facts import gather
 from lindos.plan.feed import feed, loads
 from lindos.plan.infiniband import partitions, subnet_managers
 from lindos.plan.layout import lay_out
 from lindos.plan.place import place
+from lindos.plan.plant import LOADS
 from lindos.plan.populate import populate
 from lindos.plan.slices import plan_digest, slices
 from lindos.plan.switches import cages, fabrics, models, switches
+from lindos.plan.weigh import weigh
 from lindos.plan.wire import wire
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "loads": t.Loads, "power_nodes": t.PowerNodes, "power_edges": t.PowerEdges,
     "power_loads": t.PowerLoads,
     "power_connections": t.PowerConnections, "cooling_nodes": t.CoolingNodes, "cooling_edges": t.CoolingEdges,
+    "cooling_connections": t.CoolingConnections, "cooling_pipes": t.CoolingPipes, "plants": t.Plants,
+    "plant_loads": t.PlantLoads, "efficiency": t.Efficiency,
     "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
     "subnet_managers": t.SubnetManagers, "partitions": t.Partitions,
     "switches": t.Switches, "cages": t.Cages, "units": t.Units, "pools": t.Pools, "bom": t.Bom,
@@ -54,7 +59,7 @@ def _products(facts: Facts) -> list[DeviceFacts]:
     return out + [d for d in some if d]
 
 
-def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
+def _racks(layout: Layout, floor: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
     """Racks by coordinates with their place. A network rack of a unit belongs to the unit, of a pod to its spines."""
     rows = []
     for r in layout.racks:
@@ -78,6 +83,7 @@ def _racks(layout: Layout, floor: pl.DataFrame) -> pl.DataFrame:
         )
     names = ["rack", "kind", "unit", "pod", "slice", "fleet", "product", "nodes", "gpus", "rated_w", "weight_kg"]
     frame = pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+    frame = frame.join(weights, on="rack", how="left", maintain_order="left")
     return frame.join(floor.drop("tray_height_mm"), on="rack", how="left", maintain_order="left")
 
 
@@ -161,9 +167,11 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     cabling = cable(wiring.links, parts.devices, floor, facts.parts, spec.site)
     watts = loads(parts.devices, _products(facts), cabling.modules, facts.parts.optics)
     power = feed(spec, parts.devices, floor.racks, watts)
-    cooling_nodes, cooling_edges = cool(parts.devices, watts, facts)
+    cooling = cool(spec, layout, facts, floor, parts.devices, watts)
+    weights = weigh(layout, facts, _products(facts), parts.devices, cooling.pipes)
     # The ports of InfiniBand have no addresses, and its switches no AS numbers: both are the subnet manager's business.
     routed = ~pl.col("fabric").is_in(facts.infiniband)
+    lost = {load: int(power.loads[f"{load}_loss_w"].sum()) for load in LOADS}
     numbers = switch_numbers(layout, parts).filter(routed)
     home = parts.devices.select("device", "slice")
     boxes = models(parts.devices, wiring.ports)
@@ -171,7 +179,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     made: dict[str, pl.DataFrame] = {
         "halls": cabling.halls,
         "rows": floor.rows,
-        "racks": _racks(layout, floor.racks),
+        "racks": _racks(layout, floor.racks, weights),
         "devices": parts.devices,
         "gpus": _gpus(facts, parts.nodes),
         "ports": wiring.ports,
@@ -184,8 +192,13 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "power_edges": power.edges,
         "power_loads": power.loads,
         "power_connections": power.connections,
-        "cooling_nodes": cooling_nodes,
-        "cooling_edges": cooling_edges,
+        "cooling_nodes": cooling.nodes,
+        "cooling_edges": cooling.edges,
+        "cooling_connections": cooling.connections,
+        "cooling_pipes": cooling.pipes,
+        "plants": cooling.plants,
+        "plant_loads": cooling.plant_loads,
+        "efficiency": efficiency(parts.devices, watts, cooling.plant_loads, cooling.plants, lost),
         "addresses": address(wiring.links.filter(routed), parts, numbers, told, prefix6(spec))
         .drop("slice")
         .join(home, on="device", maintain_order="left"),

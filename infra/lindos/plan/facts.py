@@ -9,12 +9,15 @@ from lindos.catalogue import Cdu, Gpu, Node, Rack, Switch
 from lindos.catalogue.load import Needs
 from lindos.catalogue.products import Nics, NvSwitch, ServiceNode, Shelf, StorageNode
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.cool_facts import cdu_facts, coolants, door_facts
 from lindos.plan.parts import Parts, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lindos.catalogue import Catalogue
+    from lindos.plan.cool_facts import CduFacts, DoorFacts
+    from lindos.plan.hydraulics import Coolant
     from lindos.spec.model import Fleet, RdmaFabric, Spec, StoragePool
 
 
@@ -30,7 +33,8 @@ TWIN = "OSFP"
 class DeviceFacts:
     """What placing and powering any device takes. Watts; `psus_needed` None where nobody published it.
 
-    A device without power supplies draws from the busbar of its rack.
+    A device without power supplies draws from the busbar of its rack. `coolant_kpa` is the pressure drop of what is
+    cooled by liquid in it at 1.5 L/min for each kW, `coolant_c_max` the warmest coolant that it takes.
     """
 
     product: str
@@ -42,6 +46,9 @@ class DeviceFacts:
     psus: int
     psu_rating_w: int | None
     psus_needed: int | None
+    weight_kg: float | None = None
+    coolant_kpa: float | None = None
+    coolant_c_max: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,9 @@ class FleetFacts:
     cdu: DeviceFacts | None
     cdus_per_rack: int
     cdus_per_unit: int
-    cdu_w: int
+    cdu_limits: CduFacts | None
+    door: DoorFacts | None
+    frame_kg: float | None
     gap_u: int
     nodes_below: int
     nvswitch: DeviceFacts | None
@@ -201,6 +210,7 @@ class Facts:
     oob_core: SwitchFacts | None
     control: DeviceFacts | None
     parts: Parts
+    coolants: dict[str, Coolant]
     switches: Callable[[], dict[str, Ports]]
     """Every switch that is known by name, with its ports by speed: what could be taken instead"""
 
@@ -255,6 +265,9 @@ def _device(
         psus=0 if on_busbar else (psu.count if psu else needs(None, kind, name, "psu.count")) or 0,
         psu_rating_w=round(psu.rating_w) if psu and psu.rating_w else None,
         psus_needed=psu.needed if psu else None,
+        weight_kg=None if isinstance(product, ServiceNode) else product.weight_kg,
+        coolant_kpa=product.coolant_kpa if isinstance(product, (Node, NvSwitch)) else None,
+        coolant_c_max=product.coolant_c_max if isinstance(product, (Node, NvSwitch)) else None,
     )
 
 
@@ -277,6 +290,7 @@ def _shelf(needs: Needs, name: str, shelf: Shelf) -> DeviceFacts:
         psus=(shelf.psu.count if shelf.psu else needs(None, "shelf", name, "psu.count")) or 0,
         psu_rating_w=round(shelf.psu.rating_w) if shelf.psu and shelf.psu.rating_w else None,
         psus_needed=None,
+        weight_kg=shelf.weight_kg,
     )
 
 
@@ -368,7 +382,9 @@ def _fleet(
         cdu=_device(needs, "cdu", rack.cdu, cdu) if cdu and rack.cdu else None,
         cdus_per_rack=cdus,
         cdus_per_unit=_row_cdus(fleet, liquid_w * fleet.unit.racks, cdu_w) if in_row else 0,
-        cdu_w=cdu_w,
+        cdu_limits=cdu_facts(rack.cdu, cdu) if cdu and rack.cdu else None,
+        door=door_facts(needs, catalogue, rack),
+        frame_kg=rack.frame_kg,
         gap_u=(rack.u.gap or 0) if rack.u else 0,
         nodes_below=rack.u.nodes_below if rack.u and rack.u.nodes_below is not None else (nodes or 0) // 2,
         nvswitch=tray_facts,
@@ -564,6 +580,7 @@ def gather(spec: Spec, catalogue: Catalogue) -> Facts:
         if services
         else None,
         parts=parts_of(catalogue),
+        coolants=coolants(needs, catalogue, spec),
         switches=lambda: {n: _ports(catalogue, n) for n in catalogue.names("switch")},
     )
     layers = [

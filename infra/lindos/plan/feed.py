@@ -60,11 +60,13 @@ def loads(
     )
     out = out.join(drawn, on="device", how="left", maintain_order="left")
     extra = pl.when(pl.col("kind") == "switch").then(pl.col("optics_w").fill_null(0)).otherwise(0).cast(pl.Int64)
+    out = out.with_columns((pl.col("typical_w") + extra).clip(upper_bound=pl.col("nameplate_w")))
     return out.select(
         "device",
         "nameplate_w",
-        (pl.col("typical_w") + extra).clip(upper_bound=pl.col("nameplate_w")).alias("typical_w"),
+        "typical_w",
         (pl.col("nameplate_w") * pl.col("liquid_share")).round().cast(pl.Int64).alias("liquid_w"),
+        (pl.col("typical_w") * pl.col("liquid_share")).round().cast(pl.Int64).alias("liquid_typical_w"),
         "psus",
         "psu_rating_w",
         "psus_needed",

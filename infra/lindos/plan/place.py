@@ -494,6 +494,8 @@ def place(spec: Spec, layout: Layout) -> Floor:
                         "tray_fill_pct": round(h.trays.fill * 100),
                         "rack_w": None if h.rack_kw is None else round(h.rack_kw * 1000),
                         "rack_kg": h.rack_kg,
+                        "floor_kg_m2": h.floor_kg_m2,
+                        "rack_pitch_mm": _mm(h.rack_pitch_m),
                     }
                     for h, x, y in halls
                 ]

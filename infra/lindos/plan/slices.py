@@ -53,7 +53,7 @@ def _digested(tables: dict[str, pl.DataFrame]) -> Iterator[tuple[str, pl.DataFra
 
     logical = ["fabric", "tier", "a_device", "a_port", "b_device", "b_port", "rate_gbps"]
     for name in (
-        "addresses", "asns", "cables", "cooling_edges", "devices", "gpus", "links", "links from below", "loads",
+        "addresses", "asns", "cables", "cooling_connections", "devices", "gpus", "links", "links from below", "loads",
         "power_connections", "racks", "switches", "units",
     ):  # fmt: skip
         if name == "links":
@@ -132,6 +132,11 @@ def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
         "power_edges",
         "power_loads",
         "cooling_nodes",
+        "cooling_edges",
+        "cooling_pipes",
+        "plants",
+        "plant_loads",
+        "efficiency",
         "fabrics",
         "subnet_managers",
         "partitions",

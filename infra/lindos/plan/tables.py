@@ -32,6 +32,8 @@ class Halls(dy.Schema):
     tray_height_mm = dy.Int64()
     rack_w = dy.Int64(nullable=True)
     rack_kg = dy.Int64(nullable=True)
+    floor_kg_m2 = dy.Int64(nullable=True)
+    rack_pitch_mm = dy.Int64()
     tray_levels = dy.UInt16()
     tray_mm2 = dy.Int64()
     tray_fill_pct = dy.UInt8()
@@ -49,7 +51,8 @@ class Rows(dy.Schema):
 class Racks(dy.Schema):
     """A rack: its logical home (unit, pod or shared) and where it stands.
 
-    `rated_w` and `weight_kg` are those of its product, with what it is delivered with.
+    `rated_w` and `weight_kg` are those of its product, with what it is delivered with; `filled_kg` is what stands on
+    the floor, with rear door and the coolant in its manifold, null where a part of it is not known.
     """
 
     rack = dy.String(primary_key=True)
@@ -69,6 +72,7 @@ class Racks(dy.Schema):
     gpus = dy.UInt32()
     rated_w = dy.Int64(nullable=True)
     weight_kg = dy.Int64(nullable=True)
+    filled_kg = dy.Int64(nullable=True)
 
 
 class Devices(dy.Schema):
@@ -203,7 +207,8 @@ class Trays(dy.Schema):
 
 
 class Loads(dy.Schema):
-    """What a device draws: `nameplate_w` for breakers and transformers, `typical_w` as measured under training.
+    """What a device draws: `nameplate_w` for breakers and transformers, `typical_w` as measured under training;
+    `liquid_w` and `liquid_typical_w` of these go to liquid, the rest to air.
 
     `busbar` (named by its rack) is what a device without power supplies draws from, and what a power shelf feeds;
     a shelf draws nothing itself.
@@ -213,6 +218,7 @@ class Loads(dy.Schema):
     nameplate_w = dy.Int64()
     typical_w = dy.Int64()
     liquid_w = dy.Int64()
+    liquid_typical_w = dy.Int64()
     psus = dy.UInt8()
     psu_rating_w = dy.Int64(nullable=True)
     psus_needed = dy.UInt8(nullable=True)
@@ -279,19 +285,135 @@ class PowerConnections(dy.Schema):
 
 
 class CoolingNodes(dy.Schema):
-    """A CDU and the heat it can take."""
+    """What takes heat on its way out, and what it is built for; null where nobody published it, or it has none.
+
+    manifold (in a rack), header, cdu, rear_door, room (the air of a hall), air_handler (CRAH, fan wall), pump, chiller,
+    tower, dry_cooler. Heat is what it takes when all is well, all units of a stage sharing. `flow_ml_s`, supply and
+    return (mK) are those of the liquid that takes the heat, all at nameplate: of a CDU the coolant of the racks.
+    `pressure_pa` is what pumps overcome there, `head_pa` what they can at the flow `flow_max_ml_s`; `approach_mk` is
+    that at which `capacity_w` holds. `pumps_needed` of the `pumps` within a CDU carry its flow.
+    """
 
     cooling_node = dy.String(primary_key=True)
-    kind = dy.Enum(["cdu"])
-    rack = dy.String()
-    capacity_w = dy.Int64()
+    kind = dy.Enum(
+        [
+            "manifold",
+            "header",
+            "cdu",
+            "rear_door",
+            "room",
+            "air_handler",
+            "pump",
+            "chiller",
+            "tower",
+            "dry_cooler",
+        ]
+    )
+    plant = dy.String(nullable=True)
+    hall = dy.String(nullable=True)
+    rack = dy.String(nullable=True)
+    product = dy.String(nullable=True)
+    capacity_w = dy.Int64(nullable=True)
+    heat_w = dy.Int64()
+    typical_heat_w = dy.Int64()
+    coolant = dy.String(nullable=True)
+    flow_ml_s = dy.Int64(nullable=True)
+    supply_mk = dy.Int64(nullable=True)
+    return_mk = dy.Int64(nullable=True)
+    pressure_pa = dy.Int64(nullable=True)
+    head_pa = dy.Int64(nullable=True)
+    flow_max_ml_s = dy.Int64(nullable=True)
+    approach_mk = dy.Int64(nullable=True)
+    pumps = dy.UInt8(nullable=True)
+    pumps_needed = dy.UInt8(nullable=True)
+    power_w = dy.Int64(nullable=True)
+    typical_power_w = dy.Int64(nullable=True)
 
 
 class CoolingEdges(dy.Schema):
-    """Which cooling node takes the liquid heat of which device."""
+    """The parent takes the heat of the child.
 
-    cooling_node = dy.String(primary_key=True)
+    A child shares its heat over its living parents in proportion to their capacity; a parent without a capacity
+    (header, manifold) takes whatever comes. What hangs on a node falls when no parent of it lives, or when the living
+    ones together take less than its heat; a CDU lives while `pumps_needed` of its pumps do.
+    """
+
+    parent = dy.String(primary_key=True)
+    child = dy.String(primary_key=True)
+
+
+class CoolingConnections(dy.Schema):
+    """What takes the heat that a device gives to liquid, and what takes that which it gives to air."""
+
     device = dy.String(primary_key=True)
+    medium = dy.Enum(["liquid", "air"], primary_key=True)
+    cooling_node = dy.String()
+    slice = dy.String()
+
+
+class CoolingPipes(dy.Schema):
+    """Pipes by name of what they serve: `pipes` of one nominal size side by side. Length is there and back."""
+
+    pipe = dy.String(primary_key=True)
+    kind = dy.Enum(["main", "row", "branch", "manifold", "header"])
+    hall = dy.String()
+    coolant = dy.String()
+    length_mm = dy.Int64()
+    nominal_mm = dy.UInt16()
+    pipes = dy.UInt16()
+    flow_ml_s = dy.Int64()
+    velocity_mm_s = dy.Int64()
+    velocity_max_mm_s = dy.Int64()
+    pressure_pa = dy.Int64()
+
+
+class Plants(dy.Schema):
+    """A plant at one load: nameplate on the design day; typical (measured under training) in the mean of the year.
+
+    `heat_w` is what comes by the water, work of its pumps counted in; `coldest_mk` the water that the weather allows
+    without a chiller; `cop_milli` cooling by work of its chillers, null where none runs; `water_ml_h` what evaporates
+    and is blown down.
+    """
+
+    plant = dy.String(primary_key=True)
+    load = dy.Enum(["nameplate", "typical"], primary_key=True)
+    heat_w = dy.Int64()
+    work_w = dy.Int64()
+    cop_milli = dy.Int64(nullable=True)
+    coldest_mk = dy.Int64()
+    water_ml_h = dy.Int64()
+
+
+class PlantLoads(dy.Schema):
+    """What machines of one kind draw together: `needed` of `count` carry the load. CDUs stand in `loads`."""
+
+    name = dy.String(primary_key=True)
+    kind = dy.Enum(["rear_door", "air_handler", "pump", "chiller", "tower", "dry_cooler"])
+    plant = dy.String()
+    hall = dy.String(nullable=True)
+    count = dy.UInt32()
+    needed = dy.UInt32()
+    nameplate_w = dy.Int64()
+    typical_w = dy.Int64()
+
+
+class Efficiency(dy.Schema):
+    """Energy and water of the site at one load; `loss_w` of the power train is null where it is not counted in.
+
+    `pue_ppm` is PUE in millionths, `wue_ml_kwh` millilitres for each kWh of IT.
+    """
+
+    load = dy.Enum(["nameplate", "typical"], primary_key=True)
+    it_w = dy.Int64()
+    cdu_w = dy.Int64()
+    plant_w = dy.Int64()
+    loss_w = dy.Int64(nullable=True)
+    facility_w = dy.Int64()
+    liquid_w = dy.Int64()
+    air_w = dy.Int64()
+    pue_ppm = dy.Int64(nullable=True)
+    water_l_day = dy.Int64()
+    wue_ml_kwh = dy.Int64(nullable=True)
 
 
 class Addresses(dy.Schema):
@@ -495,6 +617,11 @@ class Plan:
     power_connections: dy.DataFrame[PowerConnections]
     cooling_nodes: dy.DataFrame[CoolingNodes]
     cooling_edges: dy.DataFrame[CoolingEdges]
+    cooling_connections: dy.DataFrame[CoolingConnections]
+    cooling_pipes: dy.DataFrame[CoolingPipes]
+    plants: dy.DataFrame[Plants]
+    plant_loads: dy.DataFrame[PlantLoads]
+    efficiency: dy.DataFrame[Efficiency]
     addresses: dy.DataFrame[Addresses]
     asns: dy.DataFrame[Asns]
     fabrics: dy.DataFrame[Fabrics]

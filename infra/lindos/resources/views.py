@@ -75,7 +75,7 @@ def halls(plan: Plan) -> tuple[Row, ...]:
         liquid_kw=_thousands("liquid_w"),
     )
     standing = plan.racks.group_by("hall").agg(racks=pl.len(), nodes=_sum("nodes"), gpus=_sum("gpus"))
-    cooled = plan.cooling_nodes.join(plan.racks.select("rack", "hall"), on="rack").group_by("hall")
+    cooled = plan.cooling_nodes.filter(pl.col("kind") == "cdu").group_by("hall")
     frame = plan.halls.select("hall", "rows", positions=pl.col("rows").cast(pl.Int64) * pl.col("racks_per_row"))
     for part in (standing, drawn, cooled.agg(cooling_kw=_thousands("capacity_w"))):
         frame = frame.join(part, on="hall", how="left", maintain_order="left")

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJs
 from pydantic_core import PydanticCustomError
 
 from lindos.catalogue.products import LENIENT, Kind
+from lindos.spec.cooling import Cooling
 from lindos.spec.power import Power
 from lindos.spec.section import Name, ProductName, Section
 
@@ -186,6 +187,9 @@ class Hall(Section):
     ] = None
     rack_kg: Annotated[
         int | None, Field(ge=1, le=20_000, description="Kilograms that the floor carries on a position.")
+    ] = None
+    floor_kg_m2: Annotated[
+        int | None, Field(ge=1, le=20_000, description="Kilograms that the floor carries on a square metre.")
     ] = None
 
 
@@ -470,6 +474,9 @@ class Spec(Section):
         tuple[Placement, ...], LENIENT, Field(description="Exceptions: racks that stand elsewhere.")
     ] = ()
     power: Annotated[Power, Field(description="Sources, feeds and the power train: {sources: [...]}.")]
+    cooling: Annotated[
+        Cooling, Field(description="How heat leaves the site: {plant: {kind: tower}, ...}; left out, common values.")
+    ] = Cooling()
     fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
     addresses: Annotated[Addressing, Field(description="Families of addresses: {family: dual}.")] = Addressing()
     spares: Annotated[Spares, Field(description="Spares as a share of what is built: {optic: 0.02, ...}.")] = Spares()

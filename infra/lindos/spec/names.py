@@ -47,6 +47,8 @@ MENTIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("fabrics", "oob", "switch"), "switch"),
     (("fabrics", "oob", "aggregation"), "switch"),
     (("fabrics", "oob", "core"), "switch"),
+    (("cooling", "technology", "coolant"), "coolant"),
+    (("cooling", "facility", "coolant"), "coolant"),
 )
 """Where a product is named, and of which kind it has to be. '*' is any entry of a list."""
 
