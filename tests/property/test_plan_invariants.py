@@ -228,6 +228,10 @@ def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
         "reason": "drawn at random for a test",
         "facts": {"power_w_max": 150, "psu": draw(supplies(shape.feeds, 150))},
     }
+    redundancy = draw(
+        st.sampled_from(["2N", "2N", "N", "N+1", *(["3N/2", "4N/3", "catcher"] if shape.feeds == 2 else [])])
+    )
+    ups = draw(st.sampled_from([{}, {"ups": {"minutes": 5}}]))
     houses = draw(st.sampled_from([(None,), (None,), ("b1", "b2")])) if several else (None,)
     in_house = [{} if house is None else {"building": house} for house in houses]
     return {
@@ -244,7 +248,7 @@ def sites(draw: st.DrawFn, several: bool = True) -> dict[str, Any]:
         "power": {
             "sources": [{"name": "grid", "kind": "utility", "mw": 1000}],
             "feeds": ["a", "b", "c"][: shape.feeds],
-            "chain": {"transformer": {"kva": 9_000}, "busway": {"volts": 480, "amps": 2_000}, "rack_pdu": {"volts": 480, "amps": 200, "per_feed": draw(st.integers(1, 3))}},
+            "chain": {"redundancy": redundancy, "blocks": draw(st.integers(1, 4)), **ups, "transformer": {"kva": 9_000}, "busway": {"volts": 480, "amps": 2_000}, "rack_pdu": {"volts": 480, "amps": 200, "per_feed": draw(st.integers(1, 3))}},
         },
         "fabrics": {
             "rdma": training[0],
@@ -292,7 +296,8 @@ def test_every_device_has_power_and_every_watt_comes_by_a_cord(site: dict[str, A
     pdus = plan.power_nodes.filter(kind="rack_pdu").join(plan.power_loads, on="power_node")
     drawn = plan.loads["nameplate_w"].sum()
     assert abs(pdus["nameplate_w"].sum() - drawn) <= len(pdus)
-    failed = pl.DataFrame([(f, f"substation-{f}") for f in view.feeds], schema=["scenario", "power_node"], orient="row")
+    busways = plan.power_nodes.filter(kind="busway")
+    failed = busways.select("power_node", scenario="feed")  # whatever feeds it, a feed is lost with all its busways
     then = view.train.carried(failed, "nameplate_w", plan.power_loads)
     down = view.train.touched(view.train.dark(failed)).filter(~pl.col("runs"))
     for feed in view.feeds:
@@ -309,6 +314,41 @@ def test_every_device_has_power_and_every_watt_comes_by_a_cord(site: dict[str, A
     )
     shelves = sides.join(plan.devices.filter(kind="shelf"), on="device", how="semi")
     assert shelves.filter((pl.col("feed") != 1) | (pl.col("pdu") != 1)).is_empty()
+
+
+def promised(plan: Plan) -> pl.DataFrame:
+    """The parts that a site with more than N may lose one by one, as scenarios."""
+    kinds = ["transformer", "board", "ups", "ring", "substation", "substation_transformer"]
+    parts = plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(kinds))
+    return parts.select("power_node", scenario="power_node")
+
+
+@random_sites
+@given(sites())
+def test_power_is_conserved_and_redundancy_holds_what_it_promises(site: dict[str, Any]) -> None:
+    """Every part delivers what hangs on it; the loss of one block darkens no rack PDU that a twin does not stand in for."""
+    spec, plan = built(site)
+    view = View(plan, spec)
+    codes = {rule.code: rule for rule in RULES}
+    assert list(findings(codes["POWER-012"], view)) == []
+    sources = plan.power_nodes.filter(pl.col("kind") == "utility").join(plan.power_loads, on="power_node")
+    drawn = plan.loads["nameplate_w"].sum() + plan.plant_loads["nameplate_w"].sum()
+    assert abs(sources["nameplate_w"].sum() - drawn - plan.power_loads["nameplate_loss_w"].sum()) <= len(
+        plan.power_nodes
+    )
+    assert (plan.power_loads["typical_w"] <= plan.power_loads["nameplate_w"]).all()
+    dark = view.train.dark(promised(plan))
+    pdus = plan.power_nodes.filter(kind="rack_pdu").select("power_node", "rack")
+    lost = dark.join(pdus, on="power_node").group_by("scenario", "rack").len()
+    whole = lost.join(pdus.group_by("rack").len("all"), on="rack").filter(pl.col("len") == pl.col("all"))
+    kind = spec.power.chain.redundancy
+    if kind == "catcher":
+        upstream = whole.filter(~pl.col("scenario").str.contains("ring|substation"))  # two blocks may share a trunk
+        assert upstream.is_empty()
+    elif kind == "N+1":
+        assert whole.filter(pl.col("scenario").str.contains("-tr-")).is_empty()
+    elif kind != "N" and len(spec.power.feeds) > 1:
+        assert whole.is_empty()
 
 
 STANDS = {

@@ -9,7 +9,7 @@ import polars as pl
 from lindos.check.rule import Broken, broken, cases, not_evaluated, one
 from lindos.check.view import SOURCES
 from lindos.finding import Severity
-from lindos.plan.feed import PHASES, banks
+from lindos.plan.feed import PHASES, banks, hung
 from lindos.plan.flow import carry, depths
 from lindos.plan.train import CONTINUOUS
 
@@ -335,7 +335,7 @@ def what_feeds_the_halls_carries_them_when_another_part_is_lost(view: View) -> I
     Source: arithmetic of redundancy: a block of 2N carries half and alone the whole, one of 4N/3 three quarters.
     What to do: larger transformers, more of what is short, or more halls of fewer racks.
     """
-    kinds = ["ring", "transformer", "board", "ups", "transfer_switch"]
+    kinds = ["ring", "transformer", "board", "ups", "transfer_switch", "motor_control"]
     yield from _overloaded(
         view,
         kinds,
@@ -366,8 +366,8 @@ def every_part_carries_what_hangs_on_it(view: View) -> Iterator[Broken]:
     columns = ["nameplate_w", "typical_w"]
     draws = banks(plan.loads)
     cords = plan.power_connections.join(draws, on="device").with_columns(n=pl.len().over("bank"))
-    hung = cords.group_by(power_node="pdu").agg((pl.col(f"bank_{c}") / pl.col("n")).sum().alias(c) for c in columns)
-    true = carry(plan.power_nodes, plan.power_edges, hung, columns)
+    shares = cords.select("pdu", *((pl.col(f"bank_{c}") / pl.col("n")).alias(c) for c in columns))
+    true = carry(plan.power_nodes, plan.power_edges, hung(plan.power_nodes, shares, plan.plant_loads), columns)
     both = plan.power_loads.join(true, on="power_node", how="full", suffix="_true", coalesce=True)
     for column in columns:
         off = both.filter((pl.col(column) - pl.col(f"{column}_true")).abs().fill_null(2) > 1)

@@ -166,8 +166,8 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
     wiring = wire(layout, facts, parts, per_switch)
     cabling = cable(wiring.links, parts.devices, floor, facts.parts, spec.site)
     watts = loads(parts.devices, _products(facts), cabling.modules, facts.parts.optics)
-    power = feed(spec, parts.devices, floor.racks, watts)
     cooling = cool(spec, layout, facts, floor, parts.devices, watts)
+    power = feed(spec, parts.devices, floor.racks, watts, cooling.plant_loads)
     weights = weigh(layout, facts, _products(facts), parts.devices, cooling.pipes)
     # The ports of InfiniBand have no addresses, and its switches no AS numbers: both are the subnet manager's business.
     routed = ~pl.col("fabric").is_in(facts.infiniband)

@@ -149,8 +149,27 @@ def _phases(cords: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(phase=pl.when(~pl.col("three_phase")).then(one)).sort("at")
 
 
-def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataFrame) -> Power:
-    """Spec, placed devices and racks, loads -> Power: the train, what each part of it carries, and the cords."""
+def hung(nodes: pl.DataFrame, cords: pl.DataFrame, plants: pl.DataFrame) -> pl.DataFrame:
+    """Parts of the train, cords with their watts (pdu, nameplate_w, typical_w) and loads of the plants -> what hangs on
+    each rack PDU and each motor control centre: power_node, nameplate_w, typical_w.
+
+    The centres of a plant share its machines evenly.
+    """
+    columns = ["nameplate_w", "typical_w"]
+    racks = cords.group_by(power_node="pdu", maintain_order=True).agg(pl.col(columns).sum().cast(pl.Float64))
+    centres = nodes.filter(pl.col("kind") == "motor_control").select(
+        "power_node", plant=pl.col("power_node").str.replace(r"-mcc\d+$", "")
+    )
+    drawn = plants.group_by("plant", maintain_order=True).agg(pl.col(columns).sum().cast(pl.Float64))
+    motors = centres.join(drawn, on="plant", how="left", maintain_order="left")
+    motors = motors.with_columns(pl.col(columns) / pl.len().over("plant"))
+    return pl.concat([racks, motors.select("power_node", *columns)])
+
+
+def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataFrame, plants: pl.DataFrame) -> Power:
+    """Spec, placed devices and racks, loads of devices and of the cooling plants -> Power: the train, what each part of
+    it carries, and the cords.
+    """
     power = spec.power
     cords = _cords(devices, watts, power.feeds, power.chain.rack_pdu.per_feed)
     draws = banks(watts).join(watts.select("device", "psus", "psus_needed", "psu_rating_w"), on="device")
@@ -165,10 +184,9 @@ def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataF
     per_rack = (
         devices.select("device", "rack").join(watts, on="device").group_by("rack").agg(pl.col("nameplate_w").sum())
     )
-    nodes, edges = train(spec, racks, cords, per_rack)
-    hung = cords.group_by("pdu", maintain_order=True).agg(
-        nameplate_w=pl.col("cord_w").sum(), typical_w=pl.col("typical_w").sum()
-    )
-    carried = carry(nodes, edges, hung.rename({"pdu": "power_node"}), ["nameplate_w", "typical_w"])
+    drawn = dict(plants.group_by("plant", maintain_order=True).agg(pl.col("nameplate_w").sum()).iter_rows())
+    nodes, edges = train(spec, racks, cords, per_rack, drawn)
+    shares = cords.select("pdu", "typical_w", nameplate_w="cord_w")
+    carried = carry(nodes, edges, hung(nodes, shares, plants), ["nameplate_w", "typical_w"])
     plugged = _phases(cords).select("device", "psu", "pdu", "feed", "phase", "slice")
     return Power(nodes=nodes, edges=edges, loads=carried, connections=plugged)

@@ -226,7 +226,7 @@ class Loads(dy.Schema):
 
 
 class PowerNodes(dy.Schema):
-    """A part of the power train, from source to rack PDU.
+    """A part of the power train, from source to rack PDU; a motor control centre feeds the machines of a plant.
 
     `capacity_w` is what it may deliver continuously, `loss_ppm` what it loses by a million of what it delivers,
     `volts` are line to line on its outgoing side. `feed` is null where a part serves several.
@@ -236,7 +236,7 @@ class PowerNodes(dy.Schema):
     kind = dy.Enum(
         [
             "utility", "generator", "battery", "substation_transformer", "substation", "switchgear", "ring",
-            "transformer", "board", "ups", "transfer_switch", "busway", "tap", "rack_pdu",
+            "transformer", "board", "ups", "transfer_switch", "busway", "tap", "rack_pdu", "motor_control",
         ]
     )  # fmt: skip
     feed = dy.String(nullable=True)

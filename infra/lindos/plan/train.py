@@ -232,6 +232,37 @@ def _blocks(parts: _Parts, spec: Spec, placed: pl.DataFrame, serving: dict[str, 
     return standing
 
 
+def _motor_control(
+    parts: _Parts, spec: Spec, plants: dict[str, int], serving: dict[str, list[str]], standing: dict[str, int]
+) -> None:
+    """Watts of each plant -> its motor control centres, each on a transformer of every feed that carries it alone.
+
+    Cooling goes on when a feed is lost: pumps, chillers and towers switch over together.
+    """
+    chain, each_w = spec.power.chain, transformer_w(spec.power.chain)
+    over = trunks_of(chain.redundancy, spec.power.feeds)
+    ring_w = three_phase_w(chain.ring.kv * 1000, chain.ring.amps)
+    per_ring = max(1, int(ring_w * chain.transformer.efficiency // each_w))
+    for plant, watts in plants.items():
+        for n in range(-(-watts // each_w)):
+            centre = parts.part(f"{plant}-mcc{n + 1}", "motor_control", each_w, volts=chain.busway.volts)
+            for trunk in dict.fromkeys(over[(n + i) % len(over)] for i in range(min(2, len(over)))):
+                side = trunk if trunk in spec.power.feeds else None
+                one = parts.part(
+                    f"{plant}-mcc{n + 1}-tr-{trunk}", "transformer", each_w, feed=side, volts=chain.busway.volts,
+                    efficiency=chain.transformer.efficiency,
+                )  # fmt: skip
+                ring = parts.part(
+                    f"{plant}-mcc-ring-{trunk}{n // per_ring + 1}", "ring", ring_w, feed=side,
+                    volts=int(chain.ring.kv * 1000),
+                )  # fmt: skip
+                parts.join(one, centre)
+                parts.join(ring, one)
+                for outlet in serving[trunk]:
+                    parts.join(outlet, ring)
+                standing[trunk] += each_w
+
+
 def _busways(parts: _Parts, spec: Spec, placed: pl.DataFrame) -> None:
     """Busways of every zone on what feeds them."""
     chain = spec.power.chain
@@ -283,13 +314,14 @@ def _pdus(spec: Spec, placed: pl.DataFrame, cords: pl.DataFrame) -> tuple[pl.Dat
 
 
 def train(
-    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, rack_w: pl.DataFrame
+    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, rack_w: pl.DataFrame, plants: dict[str, int]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Spec, placed racks, cords (pdu, feed, rack) and watts of each rack -> nodes and edges of the power train."""
+    """Spec, placed racks, cords (pdu, feed, rack), watts of each rack and plant -> nodes and edges of the train."""
     parts = _Parts()
     serving = _upstream(parts, spec.power)
     placed = zoned(spec, racks, rack_w)
     standing = _blocks(parts, spec, placed, serving)
+    _motor_control(parts, spec, plants, serving, standing)
     if not spec.power.upstream:
         for trunk, watts in standing.items():
             if watts:
