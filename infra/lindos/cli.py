@@ -268,18 +268,51 @@ def _heat(cooling: dict[str, Any]) -> list[str]:
 
 
 @app.command()
-def check(site: SiteArgument, as_json: JsonOption = False) -> None:
+def check(
+    site: SiteArgument,
+    load_flow: Annotated[
+        bool, typer.Option("--load-flow", help="Voltage, currents and short circuits instead; takes long.")
+    ] = False,
+    hall: Annotated[
+        list[str] | None, typer.Option(metavar="HALL", help="Only the load flow of this hall; can be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Hold the design against the rules of the field."""
-    from lindos.check import RULES
+    from lindos.check import LOAD_FLOW, RULES, check_load_flow
     from lindos.check import check as run_rules
 
     _, spec, made = _plan(site)
-    findings = run_rules(made, spec)
-    if as_json:
-        print(json.dumps([f.as_dict() for f in findings]))
+    if load_flow or hall:
+        from lindos.check.load_report import as_dict, render
+        from lindos.check.view import View
+
+        view = View(made, spec, _halls(made, hall))
+        findings, rules = check_load_flow(view), LOAD_FLOW
+        if as_json:
+            print(json.dumps({"halls": as_dict(view), "findings": [f.as_dict() for f in findings]}))
+        else:
+            print(render(view))
+    else:
+        findings, rules = run_rules(made, spec), RULES
+        if as_json:
+            print(json.dumps([f.as_dict() for f in findings]))
     code = _tell(findings) if not as_json else int(any(f.severity in ("critical", "warning") for f in findings))
-    say(f"{made.site}: {len(RULES)} rules, {len(findings)} findings")
+    say(f"{made.site}: {len(rules)} rules, {len(findings)} findings")
     raise typer.Exit(code)
+
+
+def _halls(plan: Plan, asked: list[str] | None) -> tuple[str, ...] | None:
+    """Names of halls from the command line -> the same; SpecError where there is none of that name."""
+    from lindos.catalogue.nearest import did_you_mean
+    from lindos.errors import Problem, SpecError
+
+    known = plan.halls["hall"].to_list()
+    wrong = [h for h in asked or () if h not in known]
+    if wrong:
+        hints = {h: did_you_mean(h, known, f"known are: {', '.join(known[:8])}") for h in wrong}
+        raise SpecError(*(Problem(f"{plan.site} has no hall '{h}'", hint=hints[h]) for h in wrong))
+    return tuple(asked) if asked else None
 
 
 @app.command()

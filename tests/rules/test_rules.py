@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from lindos.catalogue import load_catalogue
 from lindos.catalogue.load import merge
-from lindos.check import RULES, check, explain
+from lindos.check import LOAD_FLOW, RULES, check, explain
 from lindos.check.rule import TOLD_ONE_BY_ONE, Rule, findings
 from lindos.check.view import View
 from lindos.finding import Severity
@@ -38,7 +38,8 @@ SITES = {"lab": ROOT / "inventories/lab/site.yaml"} | {
     n: HERE / f"{n}.yaml" for n in ("tall", "trays", "isles", "subnets", "store")
 }
 SITES["demo"] = ROOT / "tests/emit/dialects/site.yaml"
-BY_CODE = {rule.code: rule for rule in RULES}
+EVERY = (*RULES, *LOAD_FLOW)
+BY_CODE = {rule.code: rule for rule in EVERY}
 
 
 def read(path: Path) -> Any:
@@ -132,7 +133,7 @@ def test_every_rule_has_a_case_and_every_case_a_rule() -> None:
     assert {case.code for case in CASES} == set(BY_CODE)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", EVERY, ids=lambda rule: rule.code)
 def test_every_way_to_break_a_rule_has_a_case(rule: Rule) -> None:
     known: set[str] = set()
     met: set[str] = set()
@@ -145,7 +146,7 @@ def test_every_way_to_break_a_rule_has_a_case(rule: Rule) -> None:
 
 
 def test_codes_are_unique_and_not_those_of_checks_on_hosts_and_cables() -> None:
-    codes = [rule.code for rule in RULES]
+    codes = [rule.code for rule in EVERY]
     assert len(codes) == len(set(codes))
     elsewhere = "\n".join(p.read_text() for p in (ROOT / "infra/lindos/verify").rglob("*.py"))
     assert [c for c in codes if f'"{c}"' in elsewhere] == []
@@ -220,7 +221,7 @@ def test_findings_come_in_the_order_of_the_rules_and_then_of_the_subjects() -> N
     assert {"ADDR-006", "FLOOR-004"} <= {code for code, _ in said}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", EVERY, ids=lambda rule: rule.code)
 def test_a_rule_explains_itself(rule: Rule) -> None:
     text = explain(rule.code)
     assert text.startswith(f"{rule.code}  {rule.name.replace('_', ' ')}\n\n")

@@ -14,6 +14,7 @@ from lindos.check import (
     cables,
     coolant,
     cooling,
+    electric,
     fabric,
     floor,
     infiniband,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
 
-__all__ = ["RULES", "Rule", "check", "explain"]
+__all__ = ["LOAD_FLOW", "RULES", "Rule", "check", "check_load_flow", "explain"]
 
 RULES: tuple[Rule, ...] = (
     Rule("FABRIC-001", fabric.every_rail_port_is_on_one_leaf_port),
@@ -114,6 +115,14 @@ RULES: tuple[Rule, ...] = (
 )
 """Every design rule with its code, by topic."""
 
+LOAD_FLOW: tuple[Rule, ...] = (
+    Rule("POWER-030", electric.voltage_stays_within_its_limits),
+    Rule("POWER-031", electric.currents_stay_within_ratings),
+    Rule("POWER-032", electric.breakers_break_the_short_circuit_behind_them),
+    Rule("POWER-033", electric.short_circuits_trip_their_breakers),
+)
+"""Rules that need a load flow, which takes long: judged where it is asked for."""
+
 
 def check(plan: Plan, spec: Spec | None = None) -> tuple[Finding, ...]:
     """A plan, and the site file where it is at hand -> what breaks the rules, in the order of RULES, then of subject.
@@ -125,9 +134,14 @@ def check(plan: Plan, spec: Spec | None = None) -> tuple[Finding, ...]:
     return tuple(finding for rule in RULES for finding in findings(rule, view))
 
 
+def check_load_flow(view: View) -> tuple[Finding, ...]:
+    """A view of a plan, with its site file -> what breaks the rules of the load flow."""
+    return tuple(finding for rule in LOAD_FLOW for finding in findings(rule, view))
+
+
 def explain(code: str) -> str:
     """Code of a design rule -> what it asks for, why, and what to do. KeyError names the nearest codes."""
-    rules = {rule.code: rule for rule in RULES}
+    rules = {rule.code: rule for rule in (*RULES, *LOAD_FLOW)}
     if code not in rules:
         near = difflib.get_close_matches(code.upper(), rules, 3, 0.5)
         raise KeyError(f"no design rule {code}; nearest: {', '.join(near) or 'none'}")

@@ -9,7 +9,9 @@ A UPS holds its output at its nominal voltage; in a short circuit its bypass con
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from math import acos, sqrt, tan
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -51,6 +53,7 @@ class Case:
 class Flow:
     """One load flow. `parts`: power_node, kind, amps, loading_pct, loss_w, drop_pct (per cent of nominal from the
     board or UPS to the far end of the part), branch_pct (from the tap box on) and total_pct (from what feeds the ring).
+    `above` is the part that feeds each.
     """
 
     hall: str
@@ -59,6 +62,7 @@ class Flow:
     parts: pl.DataFrame
     in_w: float
     out_w: float
+    above: dict[str, str]
     seconds: float
 
     @property
@@ -66,27 +70,27 @@ class Flow:
         """What all parts lose."""
         return float(self.parts["loss_w"].sum())
 
+    def path(self, part: str) -> str:
+        """A part -> its way from the ring."""
+        way = [part]
+        while way[-1] in self.above:
+            way.append(self.above[way[-1]])
+        return " > ".join(reversed(way))
+
 
 @dataclass(frozen=True, slots=True)
 class Hall:
     """What was computed of a hall: `flows` (none for a case in `collapsed`: it has no solution), `faults`
-    (power_node, kind, most_ka, least_ka: three-phase short circuits at its far end), `paths` (PDU -> part above).
+    (power_node, kind, most_ka: three-phase short circuits where its breaker stands, at most, and least_ka: at its far
+    end, at least).
     """
 
     hall: str
     flows: tuple[Flow, ...]
     collapsed: tuple[tuple[str | None, str], ...]
     faults: pl.DataFrame
-    above: dict[str, str]
     plan_loss_w: int
     seconds: float
-
-    def path(self, part: str) -> str:
-        """A part -> its way from the ring, all being well."""
-        way = [part]
-        while way[-1] in self.above:
-            way.append(self.above[way[-1]])
-        return " > ".join(reversed(way))
 
 
 def trunk() -> pl.Expr:
@@ -165,7 +169,9 @@ def _ring_lines(case: Case, floor: Floor, chain: Chain) -> pl.DataFrame:
     """Rings -> their cables: from what feeds them to the first transformer, and from one to the next along the hall."""
     trafos = case.nodes.filter(pl.col("kind") == "transformer").select("power_node")
     to_board = trafos.join(case.edges, left_on="power_node", right_on="parent").select("power_node", board="child")
-    hung = to_board.join(case.edges, left_on="power_node", right_on="child").select("power_node", "board", ring="parent")
+    hung = to_board.join(case.edges, left_on="power_node", right_on="child").select(
+        "power_node", "board", ring="parent"
+    )
     hung = hung.with_columns(y=pl.col("board").replace_strict(floor.boards, default=0.0, return_dtype=pl.Float64))
     hung = hung.sort("ring", "y", "power_node")
     r, x = chain.ring.impedance_mohm_per_m
@@ -222,6 +228,14 @@ def load_loss_pct(chain: Chain) -> float:
     return share
 
 
+@cache
+def _empty() -> Any:
+    """A network without parts. To make one takes longer than to copy it or to solve a small one."""
+    import pandapower as pp  # noqa: PLC0415
+
+    return pp.create_empty_network(f_hz=60.0, add_stdtypes=False)
+
+
 @dataclass
 class Net:
     """A network of pandapower, and by which names its rows go."""
@@ -239,13 +253,15 @@ def network(plan: Plan, case: Case, floor: Floor, chain: Chain, *, bypass: bool 
     """A case of a hall -> its network. `bypass`: UPS conduct, as in a short circuit."""
     import pandapower as pp  # noqa: PLC0415  # seconds to import, and only a load flow needs it
 
-    lines = pl.concat([f.select(*LINE) for f in (_ring_lines(case, floor, chain), _low_lines(plan, case, floor, chain))])
+    lines = pl.concat(
+        [f.select(*LINE) for f in (_ring_lines(case, floor, chain), _low_lines(plan, case, floor, chain))]
+    )
     kind = {k: case.nodes.filter(pl.col("kind") == k)["power_node"].sort().to_list() for k in ("board", "ups")}
     high = pl.concat([lines.filter(pl.col("kind") == "ring")[c] for c in ("above", "below")]).unique().sort().to_list()
     low = lines.filter(pl.col("kind") != "ring")
     names = pl.concat([low["above"], low["below"]]).unique().sort().to_list()
     names = sorted({*names, *kind["board"], *kind["ups"]})
-    net = pp.create_empty_network(f_hz=60.0)
+    net = deepcopy(_empty())
     at = pp.create_buses(net, len(high), vn_kv=chain.ring.kv).tolist()
     at += pp.create_buses(net, len(names), vn_kv=chain.busway.volts / 1000).tolist()
     bus = dict(zip(high + names, at, strict=True))
@@ -315,10 +331,9 @@ def _flow(made: Net, case: Case, chain: Chain, hall: str, load: str) -> Flow:
         top=pl.col("over").max(), bottom=pl.col("v").min(),
     )  # fmt: skip
     top = dict(parts.filter(pl.col("kind") == "busway").select("part", "top").iter_rows())
-    busway = pl.when(pl.col("kind") == "busway").then("part").otherwise("part")
     tapped = dict(made.lines.filter(pl.col("kind") == "tap").select("part", pl.col("above").str.split(":").list.first())
                   .iter_rows())  # fmt: skip
-    home = pl.when(pl.col("kind") == "tap").then(pl.col("part").replace(tapped)).otherwise(busway)
+    home = pl.when(pl.col("kind") == "tap").then(pl.col("part").replace(tapped)).otherwise("part")
     low = pl.col("kind") != "ring"
     lines = parts.select(
         power_node="part", kind="kind", amps="amps", loading_pct="loading_pct", loss_w="loss_w",
@@ -344,7 +359,9 @@ def _flow(made: Net, case: Case, chain: Chain, hall: str, load: str) -> Flow:
     })  # fmt: skip
     found = pl.concat([lines, trafos, ups], how="diagonal")
     drawn = float(case.drawn[f"{load}_w"].sum())
-    return Flow(hall, case.lost, load, found, float(fed[:sources].sum()), drawn, perf_counter() - start)
+    here = case.edges.filter(pl.col("parent").is_in(case.nodes["power_node"].implode())).sort("child", "parent")
+    above = dict(here.unique("child", keep="first", maintain_order=True).select("child", "parent").iter_rows())
+    return Flow(hall, case.lost, load, found, float(fed[:sources].sum()), drawn, above, perf_counter() - start)
 
 
 def _faults(plan: Plan, case: Case, floor: Floor, chain: Chain) -> pl.DataFrame:
@@ -389,6 +406,4 @@ def load_flow(plan: Plan, train: Train, chain: Chain, hall: str) -> Hall:
                     collapsed.append((case.lost, load))
         faults = _faults(plan, every[0], floor, chain)
     losses = every[0].nodes.select("power_node").join(plan.power_loads, on="power_node")["nameplate_loss_w"].sum()
-    over = dict(every[0].edges.filter(pl.col("parent").is_in(every[0].nodes["power_node"].implode()))
-                .unique("child", keep="first", maintain_order=True).select("child", "parent").iter_rows())  # fmt: skip
-    return Hall(hall, tuple(flows), tuple(collapsed), faults, over, int(losses), perf_counter() - start)
+    return Hall(hall, tuple(flows), tuple(collapsed), faults, int(losses), perf_counter() - start)

@@ -20,11 +20,18 @@ from lindos.plan.feed import banks
 from lindos.spec.load import assumed_products
 
 if TYPE_CHECKING:
+    from lindos.check.loadflow import Hall
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
 
 SOURCES = ("utility", "generator", "battery")
 NAME = pl.Categorical
+FLOW = {
+    "power_node": pl.String, "kind": pl.String, "amps": pl.Float64, "loading_pct": pl.Float64, "loss_w": pl.Float64,
+    "drop_pct": pl.Float64, "branch_pct": pl.Float64, "total_pct": pl.Float64, "hall": pl.String, "lost": pl.String,
+    "load": pl.String,
+}  # fmt: skip
+FAULT = {"power_node": pl.String, "kind": pl.String, "most_ka": pl.Float64, "least_ka": pl.Float64}
 
 
 def number(address: pl.Expr) -> pl.Expr:
@@ -72,6 +79,8 @@ class View:
 
     plan: Plan
     spec: Spec | None = None
+    halls: tuple[str, ...] | None = None
+    """Halls whose load flow is asked for; None for all."""
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -283,3 +292,31 @@ class View:
         )
         both = pl.concat([well, worst.select("power_node", lost="scenario", load_w="load_w")])
         return both.join(parts, on="power_node")
+
+    @cached_property
+    def halls_flows(self) -> tuple[Hall, ...]:
+        """Load flow and short circuits hall by hall; none without the site file. Takes seconds a hall."""
+        from lindos.check.loadflow import load_flow  # noqa: PLC0415  # only what asks for it waits for pandapower
+
+        if self.spec is None:
+            return ()
+        have = self.plan.power_nodes["hall"].drop_nulls().unique().implode()
+        wanted = self.plan.halls.filter(pl.col("hall").is_in(have))["hall"].to_list()
+        chain = self.spec.power.chain
+        names = [h for h in wanted if self.halls is None or h in self.halls]
+        return tuple(load_flow(self.plan, self.train, chain, hall) for hall in names)
+
+    @cached_property
+    def flows(self) -> pl.DataFrame:
+        """Parts in every load flow at nameplate: what `Flow.parts` says, hall, lost, load."""
+        flows = [f for h in self.halls_flows for f in h.flows if f.load == "nameplate"]
+        frames = [
+            f.parts.with_columns(hall=pl.lit(f.hall), lost=pl.lit(f.lost, dtype=pl.String), load=pl.lit(f.load))
+            for f in flows
+        ]
+        return pl.concat([pl.DataFrame(schema=FLOW), *frames], how="diagonal")
+
+    @cached_property
+    def faults(self) -> pl.DataFrame:
+        """Short circuits of all halls: power_node, kind, most_ka, least_ka."""
+        return pl.concat([pl.DataFrame(schema=FAULT), *(h.faults for h in self.halls_flows)])

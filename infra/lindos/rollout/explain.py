@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from lindos.check import RULES
+from lindos.check import LOAD_FLOW, RULES
 from lindos.check import explain as explain_rule
 from lindos.errors import Problem, SpecError
 from lindos.verify.codes import CODES
@@ -15,7 +15,7 @@ def explain_code(code: str) -> str:
     wanted = code.upper()
     if wanted in CODES:
         return f"{wanted}: {CODES[wanted]}"
-    rules = [rule.code for rule in RULES]
+    rules = [rule.code for rule in (*RULES, *LOAD_FLOW)]
     if wanted in rules:
         return explain_rule(wanted)
     near = difflib.get_close_matches(wanted, [*rules, *CODES], 3, 0.4)
