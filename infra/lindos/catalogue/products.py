@@ -160,10 +160,14 @@ class RackUnits(_Facts):
 
 
 class Gpu(_Facts):
-    """A GPU."""
+    """A GPU. `swing_w` is how much its draw falls and rises between the phases of training, `power_floor_max` the share
+    of its TDP below which its power smoothing can keep it from falling.
+    """
 
     tdp_w: Watts | None = None
     min_w: Watts | None = None
+    swing_w: Watts | None = None
+    power_floor_max: Annotated[float, Field(gt=0, le=1)] | None = None
     hbm_gb: Count | None = None
     nvlink_gbs: Count | None = None
     nvlink_links: Count | None = None

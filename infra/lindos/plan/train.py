@@ -121,7 +121,7 @@ def zoned(spec: Spec, racks: pl.DataFrame, rack_w: pl.DataFrame) -> pl.DataFrame
     return frame.with_columns(zone=(row * of(per_row) + pl.col("busway")) // of(per_zone))
 
 
-def _machines(power: Power) -> dict[str, list[str]]:
+def machines(power: Power) -> dict[str, list[str]]:
     """Sources -> the names of the machines of each."""
     return {
         s.name: [s.name] if s.count == 1 else [f"{s.name}-{i + 1:0{max(2, len(str(s.count)))}}" for i in range(s.count)]
@@ -131,7 +131,7 @@ def _machines(power: Power) -> dict[str, list[str]]:
 
 def _upstream(parts: _Parts, power: Power) -> dict[str, list[str]]:
     """Sources and what stands between them and the halls -> the parts that serve each trunk."""
-    outlets = _machines(power)
+    outlets = machines(power)
     for s in power.sources:
         for machine in outlets[s.name]:
             parts.part(machine, s.kind, int(s.mw * 1_000_000), volts=int(s.kv * 1000) if s.kv else None)
@@ -329,8 +329,8 @@ def train(
                     f"substation-{trunk}", "substation", watts, feed=trunk if trunk in spec.power.feeds else None,
                     volts=int(spec.power.chain.ring.kv * 1000), efficiency=SUBSTATION_EFFICIENCY,
                 )  # fmt: skip
-                for machines in _machines(spec.power).values():
-                    for machine in machines:
+                for several in machines(spec.power).values():
+                    for machine in several:
                         parts.join(machine, name)
     _busways(parts, spec, placed)
     pdus, pdu_edges = _pdus(spec, placed, cords)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from lindos.catalogue.products import LENIENT, Kind
 from lindos.spec.cooling import Cooling
 from lindos.spec.power import Power
+from lindos.spec.schedule import Planning, Schedule
 from lindos.spec.section import Name, ProductName, Section
 
 if TYPE_CHECKING:
@@ -477,6 +478,10 @@ class Spec(Section):
     cooling: Annotated[
         Cooling, Field(description="How heat leaves the site: {plant: {kind: tower}, ...}; left out, common values.")
     ] = Cooling()
+    planning: Annotated[
+        Planning | None, Field(description="The top-down estimate: {kw_per_gpu: 1.40, pue: 1.2}.")
+    ] = None
+    schedule: Annotated[Schedule, Field(description="How the site is energised: {basis: tree, ...}.")] = Schedule()
     fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
     addresses: Annotated[Addressing, Field(description="Families of addresses: {family: dual}.")] = Addressing()
     spares: Annotated[Spares, Field(description="Spares as a share of what is built: {optic: 0.02, ...}.")] = Spares()

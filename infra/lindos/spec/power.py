@@ -42,6 +42,7 @@ class Source(Section):
     count: Annotated[int, Field(ge=1, le=1_000, description="Machines of this kind.")] = 1
     spare: Annotated[int, Field(ge=0, le=1_000, description="Machines held back.")] = 0
     start: Annotated[Day | None, Field(alias="from", description="First day on which it delivers: 2024-06-01.")] = None
+    until: Annotated[Day | None, Field(description="First day on which it delivers no more.")] = None
     kv: Annotated[Kilovolts | None, Field(description="Kilovolts at which it delivers, line to line.")] = None
     mwh: Annotated[float | None, Field(gt=0, le=100_000, description="Megawatt hours that one battery holds.")] = None
     derate: Annotated[

@@ -1,0 +1,365 @@
+"""Spec and the tables of a plan -> how the site is energised: the waves, and what each day of change allows.
+
+The limits of a day are those of the power train (nameplate against what each part carries), of the sources that
+deliver on it (firm or nameplate; the load as it is said), of the cooling, of the step that a unit is, and of the swing
+of all GPUs in training. All parts that stand are alive: what the loss of one does is for the design rules to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from lindos.catalogue.load import Needs
+from lindos.catalogue.products import Gpu, Node
+from lindos.errors import InfeasibleError, Problem, SpecError
+from lindos.plan.draw import FIXED, Tables, capped, draws, heat
+from lindos.plan.energise import Limits, Running, Wave, energise, running
+from lindos.plan.ready import FIRST, days_of_change, ready_days
+from lindos.plan.supply import MEGA, Supply, available_mw, exact, lives, supplies
+from lindos.plan.train import machines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from lindos.catalogue import Catalogue
+    from lindos.plan.tables import Plan
+    from lindos.spec.model import Spec
+    from lindos.spec.schedule import Cap
+
+UPSTREAM = ("substation", "substation_transformer", "switchgear")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a schedule is held to: tree or planning, nameplate or measured load, firm power or all of it."""
+
+    basis: str
+    load: str
+    firm: bool
+
+    def __str__(self) -> str:
+        power = "firm power" if self.firm else "nameplate power"
+        return f"{self.basis}, load {self.load if self.load == 'nameplate' else 'as measured'}, {power}"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuWatts:
+    """GPUs of a node product, their TDP, and how much one of them swings in training; None where nobody knows."""
+
+    count: int
+    tdp_w: float | None
+    swing_w: float | None
+
+
+def gpu_watts(spec: Spec, catalogue: Catalogue) -> dict[str, GpuWatts]:
+    """Spec and catalogue -> watts of the GPUs of each node product.
+
+    With power smoothing a GPU never falls below `power_floor` of its TDP, which is all that it can swing then. A cap
+    needs the TDP (CatalogueError), and cannot be below what a GPU takes at least (InfeasibleError).
+    """
+    needs, wrong, out = Needs(catalogue), [], {}
+    schedule = spec.schedule
+    for fleet in spec.compute.fleets:
+        node = catalogue.get(Node, fleet.node)
+        gpu = catalogue.get(Gpu, node.gpu) if node.gpu else Gpu()
+        if schedule.caps or schedule.power_floor:
+            needs(gpu.tdp_w, "gpu", node.gpu or fleet.node, "tdp_w")
+        for cap in schedule.caps:
+            if gpu.min_w is not None and cap.w < gpu.min_w:
+                message = f"a cap of {cap.w} W is below the {gpu.min_w:g} W that a {node.gpu} takes at least"
+                wrong.append(Problem(message, hint=f"schedule: caps: w: {gpu.min_w:g} or more"))
+        swing = gpu.swing_w
+        if schedule.power_floor and gpu.tdp_w:
+            most = gpu.power_floor_max
+            if most is None:
+                needs(None, "gpu", node.gpu or fleet.node, "power_floor_max")
+            elif schedule.power_floor > most:
+                message = f"a power floor of {schedule.power_floor:g} is above the {most:g} that a {node.gpu} can hold"
+                wrong.append(Problem(message, hint=f"schedule: power_floor: {most:g} or less"))
+            held = gpu.tdp_w * (1 - schedule.power_floor)
+            swing = held if swing is None else min(swing, held)
+        out[fleet.node] = GpuWatts(node.gpus or 0, gpu.tdp_w, swing)
+    needs.settle()
+    if wrong:
+        raise InfeasibleError(dict.fromkeys(wrong))
+    return out
+
+
+class Schedule:
+    """How a site is energised, held to `variant`; other questions of the same site share what is computed once."""
+
+    def __init__(self, spec: Spec, tables: Tables, gpu_w: Mapping[str, GpuWatts], variant: Variant) -> None:
+        if variant.basis == "planning" and (
+            spec.planning is None or (variant.load == "measured" and spec.planning.measured_kw_per_gpu is None)
+        ):
+            raise SpecError(
+                Problem(
+                    f"a schedule by {variant.basis} ({variant.load}) needs the figures of it",
+                    hint="planning: {kw_per_gpu: ..., measured_kw_per_gpu: ..., pue: ...} in the site file",
+                )
+            )
+        self.spec, self.tables, self.gpu_w, self.variant = spec, tables, gpu_w, variant
+        self.pod_of: dict[str, str] = dict(tables.units.select("unit", "pod").iter_rows())
+        self.gpus_of: dict[str, int] = dict(tables.units.select("unit", "gpus").iter_rows())
+        self._limits: dict[object, Limits] = {}
+
+    def held_to(self, variant: Variant) -> Schedule:
+        """The same site, held to something else."""
+        return self if variant == self.variant else Schedule(self.spec, self.tables, self.gpu_w, variant)
+
+    @cached_property
+    def ready(self) -> dict[str, date]:
+        """Units in order of arrival with the day from which each is ready."""
+        return ready_days(self.spec, self.tables)
+
+    @cached_property
+    def days(self) -> list[date]:
+        """Days on which anything changes; FIRST is the time before all of them, where something delivers by then."""
+        days = days_of_change(self.spec, self.ready.values())
+        return days if supplies(self.spec.power, FIRST) else days[1:]
+
+    @cached_property
+    def _run(self) -> tuple[list[Wave], dict[date, Running]]:
+        said = self.spec.schedule
+        hold = sum(g.days for g in said.gates)
+        return energise(self.days, self.limits, self.ready, self.pod_of, hold, said.units_per_wave)
+
+    @property
+    def waves(self) -> list[Wave]:
+        """The waves in order of day."""
+        return self._run[0]
+
+    def on(self, day: date) -> Running | None:
+        """What is on at the end of a day; None before the first."""
+        past = [d for d in self._run[1] if d <= day]
+        return self._run[1][max(past)] if past else None
+
+    def gpus(self, on: Running | None) -> int:
+        """What is on -> its GPUs."""
+        return sum(self.gpus_of[u] for u in on.units) if on else 0
+
+    def supplies(self, day: date) -> tuple[Supply, ...]:
+        return supplies(self.spec.power, day)
+
+    def given_mw(self, day: date) -> Fraction:
+        """What the sources give on a day by this variant, without the reserve."""
+        return available_mw(self.supplies(day), firm=self.variant.firm)
+
+    def cap(self, day: date) -> Cap | None:
+        """The power cap of a day: the lowest of those in force."""
+        return min((c for c in self.spec.schedule.caps if lives(c.start, c.until, day)), key=lambda c: c.w, default=None)
+
+    def possible(self, day: date) -> tuple[Running, int]:
+        """A day -> the units that could be on if all were ready, and the GPUs: theirs, and as many of the next unit as
+        the same limits allow.
+        """
+        limits = self.limits(day)
+        on, _ = running(limits, self.pod_of, (), self.pod_of)
+        gpus, nxt = self.gpus(on), next((u for u in self.pod_of if u not in set(on.units)), None)
+        if nxt is not None and on.units and nxt not in limits.dark:
+            at = limits.at[nxt]
+            room = limits.may_w[at] - on.load_w[at]
+            for pod in on.groups_of(nxt)[1:]:
+                room -= np.array([dict(zip(limits.at[pod], limits.watts[pod], strict=True)).get(i, 0.0) for i in at])
+            share = float(np.min(room / np.maximum(limits.watts[nxt], 1e-9)))
+            gpus += int(min(1.0, max(0.0, share)) * self.gpus_of[nxt])
+        return on, gpus
+
+    def limits(self, day: date) -> Limits:
+        """The limits of a day; days on which nothing of them differs share one."""
+        given, cap = self.supplies(day), self.cap(day)
+        dead = tuple(p.name for p in self.spec.power.upstream if not lives(p.start, None, day))
+        key = (given, cap.w if cap else None, dead)
+        if key not in self._limits:
+            make = self._by_planning if self.variant.basis == "planning" else self._by_tree
+            self._limits[key] = make(given, cap.w if cap else None, dead)
+        return self._limits[key]
+
+    def _share(self) -> Fraction:
+        return 1 - exact(self.spec.schedule.reserve)
+
+    def _by_planning(self, given: tuple[Supply, ...], _cap: int | None, _dead: tuple[str, ...]) -> Limits:
+        """Top-down: every GPU draws the same, and nothing else does; a cap has no effect on a figure per GPU."""
+        planning, firm = self.spec.planning, self.variant.firm
+        assert planning is not None
+        kw = planning.kw_per_gpu if self.variant.load == "nameplate" else planning.measured_kw_per_gpu
+        each, other = (float(exact(k or planning.kw_per_gpu) * exact(planning.pue) * 1000)
+                       for k in (planning.kw_per_gpu, planning.measured_kw_per_gpu))  # fmt: skip
+        mine = each if kw == planning.kw_per_gpu else other
+        watts = {u: n * mine for u, n in self.gpus_of.items()}
+        return Limits(
+            parts=(_names(given),), what=(_power(self.variant),),
+            may_w=np.array([float(available_mw(given, firm=firm) * self._share() * MEGA)]),
+            at=dict.fromkeys(watts, np.zeros(1, dtype=np.int64)), watts={u: np.array([w]) for u, w in watts.items()},
+            dark=frozenset(), site_w=watts, both_w={u: (n * each, n * other) for u, n in self.gpus_of.items()},
+            step_w=self._step_w(given),
+        )  # fmt: skip
+
+    def _step_w(self, given: tuple[Supply, ...]) -> float:
+        return float(sum(s.step_mw(firm=self.variant.firm) for s in given) * MEGA)
+
+    def _by_tree(self, given: tuple[Supply, ...], cap_w: int | None, dead: tuple[str, ...]) -> Limits:
+        power, firm = self.spec.power, self.variant.firm
+        of = {m: name for name, several in machines(power).items() for m in several}
+        gives = {s.name: float(s.given_mw(firm=firm)) * MEGA for s in given}
+        each_w = {m: gives.get(name, 0.0) / len(machines(power)[name]) for m, name in of.items()}
+        off = [m for m, w in each_w.items() if w == 0]
+        off += self.tables.power_nodes.filter(
+            pl.col("kind").cast(pl.String).is_in(UPSTREAM), pl.col("power_node").str.replace(r"-tr\d+$", "").is_in(dead)
+        )["power_node"].to_list()
+        loads = capped(self.tables, {p: (g.count, g.tdp_w or 0.0) for p, g in self.gpu_w.items()}, cap_w)
+        drawn, dark = draws(self.tables, loads, off, each_w)
+        column = "nameplate_w" if self.variant.load == "nameplate" else "typical_w"
+        source = pl.col("power_node").is_in(list(of))
+        site = drawn.filter(source).group_by("group").agg(pl.col("nameplate_w", "typical_w").sum())
+        by_source = drawn.filter(source).with_columns(part=pl.col("power_node").replace_strict(of, return_dtype=pl.String))
+        by_source = by_source.group_by("group", "part").agg(w=pl.col(column).sum())
+        train = drawn.filter(~source).select("group", part="power_node", w="nameplate_w")
+        warm = heat(self.tables).select("group", part="cooling_node", w=pl.col("liquid_w").cast(pl.Float64))
+        swings = self._swings()
+        rows = pl.concat([by_source, train, warm, swings])
+        facts = self._parts(given, gives)
+        return self._assemble(rows, facts, frozenset(dark), site, self._step_w(given))
+
+    def _swings(self) -> pl.DataFrame:
+        """Swing of the GPUs of each unit in training, where it is known of all of them."""
+        schema = {"group": pl.String, "part": pl.String, "w": pl.Float64}
+        swing = {p: g.count * g.swing_w for p, g in self.gpu_w.items() if g.swing_w is not None}
+        if len(swing) < len(self.gpu_w):
+            return pl.DataFrame(schema=schema)
+        nodes = self.tables.devices.filter(pl.col("kind") == "node")
+        nodes = nodes.select("unit", w=pl.col("product").replace_strict(swing, return_dtype=pl.Float64))
+        return nodes.group_by(group="unit").agg(part=pl.lit("load swing"), w=pl.col("w").sum())
+
+    def _parts(self, given: tuple[Supply, ...], gives: dict[str, float]) -> pl.DataFrame:
+        """Every part that can limit: part, what, may_w."""
+        share = float(self._share())
+        own = [(s.name, _power(self.variant), gives[s.name] * share) for s in given]
+        own.append(("load swing", "what sources take of a swing", self._step_w(given)))
+        schema = {"part": pl.String, "what": pl.String, "may_w": pl.Float64}
+        nodes = self.tables.power_nodes.select(
+            part="power_node", what=pl.col("kind").cast(pl.String).str.replace_all("_", " "),
+            may_w=pl.col("capacity_w").cast(pl.Float64),
+        )  # fmt: skip
+        cooling = self.tables.cooling_nodes.drop_nulls("capacity_w").select(
+            part="cooling_node", what=pl.col("kind").cast(pl.String).str.replace_all("_", " "),
+            may_w=pl.col("capacity_w").cast(pl.Float64),
+        )  # fmt: skip
+        sources = pl.DataFrame(own, schema=schema, orient="row")
+        return pl.concat([sources, nodes.join(sources, on="part", how="anti"), cooling])
+
+    def _assemble(
+        self, rows: pl.DataFrame, facts: pl.DataFrame, dark: frozenset[str], site: pl.DataFrame, step_w: float
+    ) -> Limits:
+        facts = facts.join(rows, on="part", how="semi", maintain_order="left").with_row_index("at")
+        rows = rows.join(facts.select("part", "at"), on="part").sort("group", "at")
+        at, watts = {}, {}
+        for (group,), mine in rows.group_by("group", maintain_order=True):
+            at[str(group)] = mine["at"].cast(pl.Int64).to_numpy()
+            watts[str(group)] = mine["w"].to_numpy()
+        column = 0 if self.variant.load == "nameplate" else 1
+        both = {g: (n, t) for g, n, t in site.iter_rows()}
+        return Limits(
+            parts=tuple(facts["part"]), what=tuple(facts["what"]), may_w=facts["may_w"].to_numpy(), at=at, watts=watts,
+            dark=dark, site_w={g: w[column] for g, w in both.items()}, both_w=both, step_w=step_w,
+        )  # fmt: skip
+
+
+def _names(given: tuple[Supply, ...]) -> str:
+    return ", ".join(s.name for s in given if s.makes) or "no source"
+
+
+def _power(variant: Variant) -> str:
+    return "firm power" if variant.firm else "nameplate power"
+
+
+def tables_of(made: Plan | Mapping[str, pl.DataFrame]) -> Tables:
+    """A plan, or its tables by name -> those that a schedule follows from."""
+    names = Tables.__dataclass_fields__
+    get = made.__getitem__ if isinstance(made, dict) else lambda name: getattr(made, name)
+    return Tables(**{name: pl.DataFrame(get(name)) for name in names})
+
+
+def schedule(spec: Spec, made: Plan | Mapping[str, pl.DataFrame], catalogue: Catalogue, variant: Variant | None = None) -> Schedule:
+    """Spec, a plan and the catalogue -> its schedule, held to what the site file says or to another variant."""
+    said = spec.schedule
+    return Schedule(
+        spec, tables_of(made), gpu_watts(spec, catalogue), variant or Variant(said.basis, said.load, said.firm)
+    )
+
+
+WAVE = {
+    "wave": pl.String, "date": pl.Date, "kind": pl.String, "units": pl.Int64, "members": pl.String, "gpus": pl.Int64,
+    "units_on": pl.Int64, "gpus_on": pl.Int64, "before_nameplate_w": pl.Int64, "before_typical_w": pl.Int64,
+    "after_nameplate_w": pl.Int64, "after_typical_w": pl.Int64, "given_w": pl.Int64, "reserve_w": pl.Int64,
+    "step_w": pl.Int64, "step_allowed_w": pl.Int64, "at_once": pl.Int64, "ramp_s": pl.Int64, "hold_until": pl.Date,
+    "limit": pl.String, "basis": pl.String,
+}  # fmt: skip
+
+
+def _runs(units: tuple[str, ...], order: dict[str, int]) -> str:
+    """Units -> their names, neighbours in order of arrival as a range: a0001..a0017, a0020."""
+    out: list[list[str]] = []
+    for unit in sorted(units, key=order.__getitem__):
+        if out and order[unit] == order[out[-1][-1]] + 1:
+            out[-1] = [out[-1][0], unit]
+        else:
+            out.append([unit])
+    return ", ".join("..".join(run) for run in out)
+
+
+def waves(made: Schedule) -> pl.DataFrame:
+    """A schedule -> its waves, a row each. A wave is named by the first of its units, and by how often that came on."""
+    order = {u: i for i, u in enumerate(made.pod_of)}
+    seen: dict[tuple[str, str], int] = {}
+    rows = []
+    for wave in made.waves:
+        first = min(wave.units, key=order.__getitem__)
+        times = seen[wave.kind, first] = seen.get((wave.kind, first), 0) + 1
+        limits, given = wave.running.limits, made.given_mw(wave.day)
+        loads = [limits.load_w(units, made.pod_of) for units in (wave.before, wave.after)]
+        column = 0 if made.variant.load == "nameplate" else 1
+        step = max(limits.site_w.get(u, 0.0) for u in wave.units)
+        allowed = limits.step_w or 0.0
+        ramps = [s.ramp_mw_per_min for s in made.supplies(wave.day) if s.makes]
+        ramp = sum(r for r in ramps if r is not None) if ramps and None not in ramps else None
+        change = abs(loads[1][column] - loads[0][column])
+        refused = wave.running.refused
+        rows.append(
+            (
+                f"{wave.kind}-{first}" + (f"-{times}" if times > 1 else ""), _day(wave.day), wave.kind, len(wave.units),
+                _runs(wave.units, order), sum(made.gpus_of[u] for u in wave.units), len(wave.after),
+                sum(made.gpus_of[u] for u in wave.after), *loads[0], *loads[1], round(given * MEGA),
+                round(given * MEGA * exact(made.spec.schedule.reserve)), round(step), round(allowed),
+                max(1, int(allowed / step)) if step else len(wave.units),
+                ceil(change / float(ramp * MEGA) * 60) if ramp else None, _day(wave.hold_until),
+                f"{refused.what} of {refused.part}" if refused else "", str(made.variant),
+            )
+        )  # fmt: skip
+    return pl.DataFrame(rows, schema=WAVE, orient="row")
+
+
+def _day(day: date) -> date | None:
+    return None if day == FIRST else day
+
+
+def figures(made: Schedule, day: date) -> dict[str, tuple[int, int, str]]:
+    """A schedule and a day -> by tree, what could be on if all were ready: GPUs, units and the limit, at nameplate, as
+    measured, and at nameplate with firm power.
+    """
+    out = {}
+    for name, load, firm in (("nameplate", "nameplate", False), ("measured", "measured", False), ("firm", "nameplate", True)):
+        on, gpus = made.held_to(replace(made.variant, basis="tree", load=load, firm=firm)).possible(day)
+        out[name] = (gpus, len(on.units), f"{on.refused.what} of {on.refused.part}" if on.refused else "")
+    return out
+
+
+__all__ = ["FIXED", "Schedule", "Variant", "figures", "schedule", "waves"]
