@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import datetime  # noqa: TC003  # typer reads annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -381,6 +382,51 @@ def query(
 
     _, _, made = _plan(site)
     print(query_plan(made, sql))
+
+
+class Basis(StrEnum):
+    """What a schedule reckons with."""
+
+    tree = "tree"
+    planning = "planning"
+
+
+class LoadKind(StrEnum):
+    """Which load of devices a schedule reckons with."""
+
+    nameplate = "nameplate"
+    measured = "measured"
+
+
+@app.command()
+def schedule(
+    site: SiteArgument,
+    as_json: JsonOption = False,
+    basis: Annotated[Basis | None, typer.Option(help="Every device on the power train, or the estimate.")] = None,
+    load: Annotated[LoadKind | None, typer.Option(help="The load that sources are held to.")] = None,
+    firm: Annotated[bool | None, typer.Option("--firm/--all-power", help="Firm power alone, or all of it.")] = None,
+    on: Annotated[datetime | None, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="This day alone.")] = None,
+    working: Annotated[bool, typer.Option("--explain", help="Print the working of each figure.")] = False,
+) -> None:
+    """Say how many GPUs can be online on which date, and what limits them; else as the site file says."""
+    from lindos.catalogue import load_catalogue
+    from lindos.emit.staging import as_dict, dates, render
+    from lindos.emit.staging import explain as work
+    from lindos.plan.schedule import Variant
+    from lindos.plan.schedule import schedule as stage
+    from lindos.spec.load import assumed_products
+
+    _, spec, made = _plan(site)
+    said = spec.schedule
+    variant = Variant(
+        basis.value if basis else said.basis, load.value if load else said.load, said.firm if firm is None else firm
+    )
+    staged = stage(spec, made, load_catalogue(assumed_products(spec)), variant)
+    days = [on.date()] if on else dates(staged)
+    if as_json:
+        print(json.dumps(as_dict(staged, days)))
+    else:
+        print("\n\n".join(work(staged, day) for day in days) if working else render(staged, days))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from lindos.emit.expect import expectations
 from lindos.emit.infiniband import infiniband
 from lindos.emit.inventory import inventory
 from lindos.emit.nodes import host_views
-from lindos.emit.schedules import addresses, cables, devices, power_cords
+from lindos.emit.schedules import addresses, cables, devices, power_cords, schedule
 from lindos.emit.tables import tables
 from lindos.emit.ztp import zero_touch
 
@@ -38,6 +38,7 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     cables,
     addresses,
     power_cords,
+    schedule,
     cooling,
     pipes,
     plant_loads,

@@ -87,3 +87,8 @@ def power_cords(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
         "power_cords.csv",
         stamped(plan, frame).select("device", "psu", "pdu", "feed", "phase", "psus_needed", "slice", "slice_digest"),
     )
+
+
+def schedule(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
+    """schedule.csv: the waves in which units come on and go off, in order."""
+    yield _csv("schedule.csv", plan.waves)

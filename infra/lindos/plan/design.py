@@ -20,6 +20,7 @@ from lindos.plan.layout import lay_out
 from lindos.plan.place import place
 from lindos.plan.plant import LOADS
 from lindos.plan.populate import populate
+from lindos.plan.schedule import schedule, waves
 from lindos.plan.slices import plan_digest, slices
 from lindos.plan.switches import cages, fabrics, models, switches
 from lindos.plan.weigh import weigh
@@ -44,7 +45,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "plant_loads": t.PlantLoads, "efficiency": t.Efficiency,
     "addresses": t.Addresses, "asns": t.Asns, "fabrics": t.Fabrics,
     "subnet_managers": t.SubnetManagers, "partitions": t.Partitions,
-    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "pools": t.Pools, "bom": t.Bom,
+    "switches": t.Switches, "cages": t.Cages, "units": t.Units, "waves": t.Waves, "pools": t.Pools, "bom": t.Bom,
     "slices": t.Slices,
 }  # fmt: skip
 """Name of a table -> its schema, in the order of the walk."""
@@ -211,6 +212,7 @@ def design(spec: Spec, catalogue: Catalogue) -> t.Plan:
         "units": _units(layout),
         "pools": _pools(facts, layout),
     }
+    made["waves"] = waves(schedule(spec, made, catalogue))
     made["bom"] = bill(made, cabling, spec.spares)
     typed = {name: _typed(name, frame) for name, frame in made.items()}
     typed["slices"] = _typed("slices", slices(typed))

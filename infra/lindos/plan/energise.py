@@ -1,8 +1,8 @@
 """Units in order of arrival and what limits them on each day -> waves: which units come on and go off when.
 
-Each unit that is ready is taken in order of arrival where every limit lets it, and left where one does not: first come,
-first served. Other orders may fit a few more; this one moves nobody when a date moves. What is on stays on; when power
-falls, what came on last goes off first.
+First come, first served: units that are ready are taken in order of arrival until what all have in common, such as the
+power of the sources, is used up; one that a part of its own hall keeps off is passed over. Other orders may fit a few
+more; this one moves nobody when a date moves. What is on stays on; when power falls, what came on last goes off first.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 HALF_A_WATT = 0.5
 """Shares are fractions of a watt; sums of them are compared with this tolerance."""
+SAME = 1e-9
+"""Parts that are over by the same share, but for rounding, bind together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What keeps the next unit off: a part, what it would carry and what it may."""
+    """What keeps the next unit off: a part, what it would carry and what it may; `common` if all units need it."""
 
     part: str
     what: str
     would_w: float = 0.0
     may_w: float = 0.0
+    common: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Limits:
 
     parts: tuple[str, ...]
     what: tuple[str, ...]
+    common: tuple[bool, ...]
     may_w: np.ndarray
     at: dict[str, np.ndarray]
     watts: dict[str, np.ndarray]
@@ -69,6 +73,7 @@ class Running:
     pods: dict[str, int] = field(default_factory=dict)
     load_w: np.ndarray = field(default_factory=lambda: np.zeros(0))
     refused: Limit | None = None
+    last: Limit = Limit("", "")
 
     def begin(self) -> bool:
         """Switches on what has to be on first; whether there is power for it."""
@@ -82,7 +87,7 @@ class Running:
     def groups_of(self, unit: str) -> tuple[str, ...]:
         """What comes on with a unit: itself, and its pod where it is the first of it."""
         pod = self.pod_of[unit]
-        return (unit,) if self.pods.get(pod) or pod not in self.limits.at else (unit, pod)
+        return (unit,) if self.pods.get(pod) or pod not in self.limits.site_w else (unit, pod)
 
     def step_w(self, unit: str) -> float:
         """What the site draws more when this unit comes on."""
@@ -93,7 +98,7 @@ class Running:
         groups = self.groups_of(unit)
         over = self._over(*groups)
         if over:
-            self.refused = self.refused or over
+            self.refused, self.last = self.refused or over, over
             return False
         for group in groups:
             self._add(group)
@@ -114,7 +119,7 @@ class Running:
                 return Limit(group, "no way to a source: too few of its power supplies would be fed")
         step = sum(limits.site_w.get(g, 0.0) for g in groups)
         if FIXED not in groups and limits.step_w is not None and step > limits.step_w + HALF_A_WATT:
-            return Limit("load step", "what generators and batteries take at once", step, limits.step_w)
+            return Limit("load step", "what generators and batteries take at once", step, limits.step_w, common=True)
         known = [g for g in groups if g in limits.at]
         if not known:
             return None
@@ -127,8 +132,13 @@ class Running:
         over = np.flatnonzero(would > may + HALF_A_WATT)
         if not len(over):
             return None
-        worst = over[np.argmax(would[over] / np.maximum(may[over], 1.0))]
-        return Limit(limits.parts[at[worst]], limits.what[at[worst]], float(would[worst]), float(may[worst]))
+        by = would[over] / np.maximum(may[over], 1.0)
+        worst = over[by >= by.max() * (1 - SAME)]
+        names = ", ".join(limits.parts[i] for i in at[worst])
+        return Limit(
+            names, limits.what[at[worst[0]]], float(would[worst].sum()), float(may[worst].sum()),
+            common=any(limits.common[i] for i in at[over]),
+        )  # fmt: skip
 
 
 def running(
@@ -141,12 +151,14 @@ def running(
     if not on.begin():
         return on, 0
     for unit in stays:
-        on.take(unit)
+        if not on.take(unit) and on.last.common:
+            break
     on.refused, stayed = None, len(on.units)
     for unit in candidates:
         if most is not None and len(on.units) - stayed >= most:
             break
-        on.take(unit)
+        if not on.take(unit) and on.last.common:
+            break
     return on, len(on.units) - stayed
 
 

@@ -46,8 +46,8 @@ def _from(said: Ready, number: int) -> date:
 def days_of_change(spec: Spec, ready: Iterable[date]) -> list[date]:
     """The site file -> every day on which something begins or ends, in order; first the time before all of them."""
     power, schedule = spec.power, spec.schedule
-    said = [*power.sources, *schedule.caps]
+    spans = [(s.start, s.until) for s in power.sources] + [(c.start, c.until) for c in schedule.caps]
     days = {FIRST, *ready}
-    days |= {d for s in said for d in (s.start, s.until) if d}
+    days |= {d for span in spans for d in span if d}
     days |= {p.start for p in power.upstream if p.start}
     return sorted(days)

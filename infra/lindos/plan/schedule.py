@@ -7,8 +7,7 @@ of all GPUs in training. All parts that stand are alive: what the loss of one do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ import polars as pl
 from lindos.catalogue.load import Needs
 from lindos.catalogue.products import Gpu, Node
 from lindos.errors import InfeasibleError, Problem, SpecError
-from lindos.plan.draw import FIXED, Tables, capped, draws, heat
+from lindos.plan.draw import COLUMNS, UPSTREAM, Draws, Tables, capped, groups
 from lindos.plan.energise import Limits, Running, Wave, energise, running
 from lindos.plan.ready import FIRST, days_of_change, ready_days
 from lindos.plan.supply import MEGA, Supply, available_mw, exact, lives, supplies
@@ -28,13 +27,12 @@ from lindos.plan.train import machines
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+    from fractions import Fraction
 
     from lindos.catalogue import Catalogue
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
     from lindos.spec.schedule import Cap
-
-UPSTREAM = ("substation", "substation_transformer", "switchgear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,35 @@ class Schedule:
 
     def held_to(self, variant: Variant) -> Schedule:
         """The same site, held to something else."""
-        return self if variant == self.variant else Schedule(self.spec, self.tables, self.gpu_w, variant)
+        if variant == self.variant:
+            return self
+        other = Schedule(self.spec, self.tables, self.gpu_w, variant)
+        other.__dict__["draws"] = self.draws
+        return other
+
+    @cached_property
+    def draws(self) -> Draws:
+        return Draws(self.tables)
+
+    @property
+    def column(self) -> str:
+        """The column of a load that sources are held to."""
+        return "nameplate_w" if self.variant.load == "nameplate" else "typical_w"
+
+    def loads(self, cap_w: int | None) -> pl.DataFrame:
+        """Loads of devices under a power cap."""
+        return capped(self.tables, {p: (g.count, g.tdp_w or 0.0) for p, g in self.gpu_w.items()}, cap_w)
+
+    def plant_w(self, cap_w: int | None) -> pl.DataFrame:
+        """What the cooling plant draws for each group: group, plant_nameplate_w, plant_typical_w.
+
+        The plant follows the heat: it draws for a watt what it draws when all is on.
+        """
+        whole = self.tables.efficiency.select("load", "plant_w", all_w=pl.col("it_w") + pl.col("cdu_w"))
+        ratio = {load: plant_w / all_w if all_w else 0.0 for load, plant_w, all_w in whole.iter_rows()}
+        drawn = self.loads(cap_w).join(groups(self.tables), on="device").group_by("group").agg(pl.col(COLUMNS).sum())
+        said = [(pl.col(c) * ratio.get(c.removesuffix("_w"), 0.0)).alias(f"plant_{c}") for c in COLUMNS]
+        return drawn.select("group", *said)
 
     @cached_property
     def ready(self) -> dict[str, date]:
@@ -155,7 +181,9 @@ class Schedule:
 
     def cap(self, day: date) -> Cap | None:
         """The power cap of a day: the lowest of those in force."""
-        return min((c for c in self.spec.schedule.caps if lives(c.start, c.until, day)), key=lambda c: c.w, default=None)
+        return min(
+            (c for c in self.spec.schedule.caps if lives(c.start, c.until, day)), key=lambda c: c.w, default=None
+        )
 
     def possible(self, day: date) -> tuple[Running, int]:
         """A day -> the units that could be on if all were ready, and the GPUs: theirs, and as many of the next unit as
@@ -164,11 +192,14 @@ class Schedule:
         limits = self.limits(day)
         on, _ = running(limits, self.pod_of, (), self.pod_of)
         gpus, nxt = self.gpus(on), next((u for u in self.pod_of if u not in set(on.units)), None)
-        if nxt is not None and on.units and nxt not in limits.dark:
+        if nxt in limits.at and on.units and nxt not in limits.dark:
+            assert nxt is not None
             at = limits.at[nxt]
             room = limits.may_w[at] - on.load_w[at]
             for pod in on.groups_of(nxt)[1:]:
-                room -= np.array([dict(zip(limits.at[pod], limits.watts[pod], strict=True)).get(i, 0.0) for i in at])
+                room -= np.array(
+                    [dict(zip(limits.at.get(pod, ()), limits.watts.get(pod, ()), strict=True)).get(i, 0.0) for i in at]
+                )
             share = float(np.min(room / np.maximum(limits.watts[nxt], 1e-9)))
             gpus += int(min(1.0, max(0.0, share)) * self.gpus_of[nxt])
         return on, gpus
@@ -199,35 +230,38 @@ class Schedule:
             parts=(_names(given),), what=(_power(self.variant),),
             may_w=np.array([float(available_mw(given, firm=firm) * self._share() * MEGA)]),
             at=dict.fromkeys(watts, np.zeros(1, dtype=np.int64)), watts={u: np.array([w]) for u, w in watts.items()},
-            dark=frozenset(), site_w=watts, both_w={u: (n * each, n * other) for u, n in self.gpus_of.items()},
-            step_w=self._step_w(given),
+            common=(True,), dark=frozenset(), site_w=watts,
+            both_w={u: (n * each, n * other) for u, n in self.gpus_of.items()}, step_w=self._step_w(given),
         )  # fmt: skip
 
     def _step_w(self, given: tuple[Supply, ...]) -> float:
         return float(sum(s.step_mw(firm=self.variant.firm) for s in given) * MEGA)
 
     def _by_tree(self, given: tuple[Supply, ...], cap_w: int | None, dead: tuple[str, ...]) -> Limits:
-        power, firm = self.spec.power, self.variant.firm
-        of = {m: name for name, several in machines(power).items() for m in several}
+        firm = self.variant.firm
+        several = machines(self.spec.power)
         gives = {s.name: float(s.given_mw(firm=firm)) * MEGA for s in given}
-        each_w = {m: gives.get(name, 0.0) / len(machines(power)[name]) for m, name in of.items()}
+        each_w = {m: gives.get(name, 0.0) / len(some) for name, some in several.items() for m in some}
         off = [m for m, w in each_w.items() if w == 0]
-        off += self.tables.power_nodes.filter(
-            pl.col("kind").cast(pl.String).is_in(UPSTREAM), pl.col("power_node").str.replace(r"-tr\d+$", "").is_in(dead)
-        )["power_node"].to_list()
-        loads = capped(self.tables, {p: (g.count, g.tdp_w or 0.0) for p, g in self.gpu_w.items()}, cap_w)
-        drawn, dark = draws(self.tables, loads, off, each_w)
-        column = "nameplate_w" if self.variant.load == "nameplate" else "typical_w"
-        source = pl.col("power_node").is_in(list(of))
-        site = drawn.filter(source).group_by("group").agg(pl.col("nameplate_w", "typical_w").sum())
-        by_source = drawn.filter(source).with_columns(part=pl.col("power_node").replace_strict(of, return_dtype=pl.String))
-        by_source = by_source.group_by("group", "part").agg(w=pl.col(column).sum())
-        train = drawn.filter(~source).select("group", part="power_node", w="nameplate_w")
-        warm = heat(self.tables).select("group", part="cooling_node", w=pl.col("liquid_w").cast(pl.Float64))
-        swings = self._swings()
-        rows = pl.concat([by_source, train, warm, swings])
-        facts = self._parts(given, gives)
-        return self._assemble(rows, facts, frozenset(dark), site, self._step_w(given))
+        standing = self.tables.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(UPSTREAM))["power_node"]
+        off += standing.filter(standing.str.replace(r"-tr\d+$", "").is_in(dead)).to_list()
+        inside, outside, dark = self.draws.of_train(self.loads(cap_w), cap_w, off, each_w)
+        of = {m: name for name, some in several.items() for m in some}
+        taken = outside.filter(pl.col("part").is_in(list(of))).with_columns(pl.col("part").replace(of))
+        plant = self.plant_w(cap_w)
+        site = taken.group_by("group").agg(pl.col(COLUMNS).sum()).join(plant, on="group", how="left")
+        with_plant = [(pl.col(c) + pl.col(f"plant_{c}").fill_null(0)).alias(c) for c in COLUMNS]
+        more = site.select(
+            "group", *((w / pl.col(c)).fill_nan(1.0).alias(f"by_{c}") for c, w in zip(COLUMNS, with_plant, strict=True))
+        )
+        column = self.column
+        taken = taken.group_by("group", "part").agg(pl.col(column).sum()).join(more, on="group")
+        taken = taken.select("group", "part", w=pl.col(column) * pl.col(f"by_{column}"))
+        upstream = outside.filter(~pl.col("part").is_in(list(of)))
+        train = pl.concat([inside, upstream]).select("group", "part", w="nameplate_w")
+        rows = pl.concat([taken, train, self.draws.of_cooling.select("group", "part", w="heat_w"), self._swings()])
+        site = site.select("group", *with_plant).sort("group")
+        return self._assemble(rows, self._parts(given, gives), frozenset(dark), site, self._step_w(given))
 
     def _swings(self) -> pl.DataFrame:
         """Swing of the GPUs of each unit in training, where it is known of all of them."""
@@ -240,36 +274,42 @@ class Schedule:
         return nodes.group_by(group="unit").agg(part=pl.lit("load swing"), w=pl.col("w").sum())
 
     def _parts(self, given: tuple[Supply, ...], gives: dict[str, float]) -> pl.DataFrame:
-        """Every part that can limit: part, what, may_w."""
-        share = float(self._share())
+        """Every part that can limit: part, what, may_w, and whether all units have it in common."""
+        share, all_of_them = float(self._share()), pl.lit(value=True)
         own = [(s.name, _power(self.variant), gives[s.name] * share) for s in given]
         own.append(("load swing", "what sources take of a swing", self._step_w(given)))
         schema = {"part": pl.String, "what": pl.String, "may_w": pl.Float64}
         nodes = self.tables.power_nodes.select(
             part="power_node", what=pl.col("kind").cast(pl.String).str.replace_all("_", " "),
-            may_w=pl.col("capacity_w").cast(pl.Float64),
+            may_w=pl.col("capacity_w").cast(pl.Float64), common=pl.lit(value=False),
         )  # fmt: skip
         cooling = self.tables.cooling_nodes.drop_nulls("capacity_w").select(
             part="cooling_node", what=pl.col("kind").cast(pl.String).str.replace_all("_", " "),
-            may_w=pl.col("capacity_w").cast(pl.Float64),
+            may_w=pl.col("capacity_w").cast(pl.Float64), common=pl.lit(value=False),
         )  # fmt: skip
-        sources = pl.DataFrame(own, schema=schema, orient="row")
+        sources = pl.DataFrame(own, schema=schema, orient="row").with_columns(common=all_of_them)
         return pl.concat([sources, nodes.join(sources, on="part", how="anti"), cooling])
 
     def _assemble(
         self, rows: pl.DataFrame, facts: pl.DataFrame, dark: frozenset[str], site: pl.DataFrame, step_w: float
     ) -> Limits:
-        facts = facts.join(rows, on="part", how="semi", maintain_order="left").with_row_index("at")
+        # What carries all groups together limits nothing.
+        sums = rows.group_by("part").agg(total=pl.col("w").sum())
+        facts = facts.join(sums, on="part", how="inner", maintain_order="left").filter(
+            pl.col("total") > pl.col("may_w")
+        )
+        facts = facts.with_row_index("at")
         rows = rows.join(facts.select("part", "at"), on="part").sort("group", "at")
-        at, watts = {}, {}
-        for (group,), mine in rows.group_by("group", maintain_order=True):
-            at[str(group)] = mine["at"].cast(pl.Int64).to_numpy()
-            watts[str(group)] = mine["w"].to_numpy()
+        counts = rows.group_by("group", maintain_order=True).len()
+        ends = np.cumsum(counts["len"].to_numpy())[:-1]
+        places, drawn = (np.split(rows[c].to_numpy(), ends) for c in ("at", "w"))
+        at, watts = (dict(zip(counts["group"], some, strict=False)) for some in (places, drawn))  # none: one empty
         column = 0 if self.variant.load == "nameplate" else 1
         both = {g: (n, t) for g, n, t in site.iter_rows()}
         return Limits(
-            parts=tuple(facts["part"]), what=tuple(facts["what"]), may_w=facts["may_w"].to_numpy(), at=at, watts=watts,
-            dark=dark, site_w={g: w[column] for g, w in both.items()}, both_w=both, step_w=step_w,
+            parts=tuple(facts["part"]), what=tuple(facts["what"]), common=tuple(facts["common"]),
+            may_w=facts["may_w"].to_numpy(), at=at, watts=watts, dark=dark,
+            site_w={g: w[column] for g, w in both.items()}, both_w=both, step_w=step_w,
         )  # fmt: skip
 
 
@@ -288,7 +328,9 @@ def tables_of(made: Plan | Mapping[str, pl.DataFrame]) -> Tables:
     return Tables(**{name: pl.DataFrame(get(name)) for name in names})
 
 
-def schedule(spec: Spec, made: Plan | Mapping[str, pl.DataFrame], catalogue: Catalogue, variant: Variant | None = None) -> Schedule:
+def schedule(
+    spec: Spec, made: Plan | Mapping[str, pl.DataFrame], catalogue: Catalogue, variant: Variant | None = None
+) -> Schedule:
     """Spec, a plan and the catalogue -> its schedule, held to what the site file says or to another variant."""
     said = spec.schedule
     return Schedule(
@@ -349,17 +391,3 @@ def waves(made: Schedule) -> pl.DataFrame:
 
 def _day(day: date) -> date | None:
     return None if day == FIRST else day
-
-
-def figures(made: Schedule, day: date) -> dict[str, tuple[int, int, str]]:
-    """A schedule and a day -> by tree, what could be on if all were ready: GPUs, units and the limit, at nameplate, as
-    measured, and at nameplate with firm power.
-    """
-    out = {}
-    for name, load, firm in (("nameplate", "nameplate", False), ("measured", "measured", False), ("firm", "nameplate", True)):
-        on, gpus = made.held_to(replace(made.variant, basis="tree", load=load, firm=firm)).possible(day)
-        out[name] = (gpus, len(on.units), f"{on.refused.what} of {on.refused.part}" if on.refused else "")
-    return out
-
-
-__all__ = ["FIXED", "Schedule", "Variant", "figures", "schedule", "waves"]

@@ -141,6 +141,7 @@ def plan_digest(site: str, tables: dict[str, pl.DataFrame]) -> str:
         "subnet_managers",
         "partitions",
         "cages",
+        "waves",
         "pools",
         "bom",
     ]

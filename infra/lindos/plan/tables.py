@@ -532,6 +532,39 @@ class Units(dy.Schema):
     slice = dy.String()
 
 
+class Waves(dy.Schema):
+    """Units that come on together on a day, or go off, in the order in which it happens; a `date` of null is before any
+    day that the site file names. A wave is named by its first unit, and by how often that came on.
+
+    `members` are its units, neighbours as a range. Loads are those at the sources, before and after; `given_w` what
+    these give by the basis of the schedule, `reserve_w` of it kept back. `step_w` is what its largest unit draws when
+    it starts, `step_allowed_w` what sources take at once, `at_once` the units that may start together. `ramp_s` is null
+    where a source states no ramp. The next wave waits until `hold_until`. `limit` is what keeps the next unit off.
+    """
+
+    wave = dy.String(primary_key=True)
+    date = dy.Date(nullable=True)
+    kind = dy.Enum(["on", "off"])
+    units = dy.UInt32()
+    members = dy.String()
+    gpus = dy.UInt32()
+    units_on = dy.UInt32()
+    gpus_on = dy.UInt32()
+    before_nameplate_w = dy.Int64()
+    before_typical_w = dy.Int64()
+    after_nameplate_w = dy.Int64()
+    after_typical_w = dy.Int64()
+    given_w = dy.Int64()
+    reserve_w = dy.Int64()
+    step_w = dy.Int64()
+    step_allowed_w = dy.Int64()
+    at_once = dy.UInt32()
+    ramp_s = dy.Int64(nullable=True)
+    hold_until = dy.Date(nullable=True)
+    limit = dy.String()
+    basis = dy.String()
+
+
 class Pools(dy.Schema):
     """Storage servers that were bought together, and the fabric that they hang on.
 
@@ -630,6 +663,7 @@ class Plan:
     switches: dy.DataFrame[Switches]
     cages: dy.DataFrame[Cages]
     units: dy.DataFrame[Units]
+    waves: dy.DataFrame[Waves]
     pools: dy.DataFrame[Pools]
     bom: dy.DataFrame[Bom]
     slices: dy.DataFrame[Slices]

@@ -478,9 +478,9 @@ class Spec(Section):
     cooling: Annotated[
         Cooling, Field(description="How heat leaves the site: {plant: {kind: tower}, ...}; left out, common values.")
     ] = Cooling()
-    planning: Annotated[
-        Planning | None, Field(description="The top-down estimate: {kw_per_gpu: 1.40, pue: 1.2}.")
-    ] = None
+    planning: Annotated[Planning | None, Field(description="The top-down estimate: {kw_per_gpu: 1.40, pue: 1.2}.")] = (
+        None
+    )
     schedule: Annotated[Schedule, Field(description="How the site is energised: {basis: tree, ...}.")] = Schedule()
     fabrics: Annotated[Fabrics, Field(description="The networks: {rdma: ..., frontend: ..., oob: ...}.")]
     addresses: Annotated[Addressing, Field(description="Families of addresses: {family: dual}.")] = Addressing()

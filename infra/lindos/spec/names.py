@@ -14,6 +14,7 @@ from lindos.catalogue.load import Assumed, Catalogue, load_catalogue, not_a
 from lindos.catalogue.nearest import LONGEST, did_you_mean
 from lindos.catalogue.products import KINDS, REFERENCES
 from lindos.catalogue.wording import keys_of, section_at, shorten, show, unknown_key, word
+from lindos.spec.dating import check_days
 from lindos.spec.feeding import check_feeding
 from lindos.spec.source import dotted
 from lindos.spec.values import WRONG
@@ -278,6 +279,7 @@ def check_names(source: Source, raw: Any) -> None:
     _buildings(source, raw)
     _islands(source, raw)
     check_feeding(source, raw)
+    check_days(source, raw)
     said = {name: Assumed(kind, facts) for _, name, kind, facts in _assumptions(raw)}
     catalogue = load_catalogue(said)
     _products(source, raw, catalogue)

@@ -22,7 +22,8 @@ class Planning(Section):
 
     kw_per_gpu: Annotated[Kilowatts, Field(description="kW of IT per GPU at nameplate, network and storage included.")]
     measured_kw_per_gpu: Annotated[
-        Kilowatts | None, Field(description="kW of IT per GPU as measured under training, network and storage included.")
+        Kilowatts | None,
+        Field(description="kW of IT per GPU as measured under training, network and storage included."),
     ] = None
     pue: Annotated[float, Field(ge=1, le=3, description="Power at the meter by power of IT.")]
 
@@ -32,7 +33,9 @@ class Ready(Section):
 
     fleet: Annotated[Name | None, Field(description="Units of this fleet.")] = None
     hall: Annotated[Name | None, Field(description="Units with a rack in this hall.")] = None
-    racks_from: Annotated[Day | None, Field(description="Day on which the first of its units stands: 2024-07-01.")] = None
+    racks_from: Annotated[Day | None, Field(description="Day on which the first of its units stands: 2024-07-01.")] = (
+        None
+    )
     units_per_week: Annotated[
         float | None, Field(gt=0, le=10_000, description="Units a week from then on; left out, all on that day.")
     ] = None
