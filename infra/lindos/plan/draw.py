@@ -40,7 +40,7 @@ class Tables:
     cooling_nodes: pl.DataFrame
     cooling_edges: pl.DataFrame
     cooling_connections: pl.DataFrame
-    efficiency: pl.DataFrame
+    plant_loads: pl.DataFrame
 
 
 def groups(tables: Tables) -> pl.DataFrame:
@@ -148,6 +148,7 @@ class Draws:
         key = (cap_w, tuple(np.flatnonzero(~lit & ~self._facts["outside"].to_numpy())))
         if key not in self._below:
             hung, dark = _hung(self.tables, loads, living)
+            hung = pl.concat([hung, self.of_motors.filter(pl.col("part").is_in(living["part"].implode()))])
             self._below[key] = spread(hung, shares(edges, inner), self._facts.drop("weight", "outside"), COLUMNS), dark
         below, dark = self._below[key]
         outer = living.filter("outside").with_columns(
@@ -172,6 +173,29 @@ class Draws:
         weights = nodes.select(parent="power_node", weight=pl.col("capacity_w").cast(pl.Float64).fill_null(1.0))
         ways = shares(tables.cooling_edges.with_columns(standby=pl.lit(value=False)), weights)
         return spread(hung, ways, facts, ["heat_w"]).filter(pl.col("heat_w") > 0)
+
+    @cached_property
+    def of_plants(self) -> pl.DataFrame:
+        """What the machines of each plant draw for each group: (group, plant, nameplate_w, typical_w).
+
+        The plant follows the heat: for a watt of it, it draws what it draws when all is on.
+        """
+        nodes = self.tables.cooling_nodes.drop_nulls("plant").select("plant", part="cooling_node")
+        last = nodes.join(self.tables.cooling_edges.select(part="child"), on="part", how="anti")
+        heat = self.of_cooling.join(last, on="part").group_by("group", "plant").agg(pl.col("heat_w").sum())
+        whole = self.tables.plant_loads.group_by("plant").agg(pl.col(COLUMNS).sum())
+        share = pl.col("heat_w") / pl.col("heat_w").sum().over("plant")
+        return heat.join(whole, on="plant").select("group", "plant", *(pl.col(c) * share for c in COLUMNS))
+
+    @cached_property
+    def of_motors(self) -> pl.DataFrame:
+        """The same by the motor control centres, which share the machines of their plant evenly."""
+        centres = self.tables.power_nodes.filter(pl.col("kind").cast(pl.String) == "motor_control").select(
+            part="power_node", plant=pl.col("power_node").str.replace(r"-mcc\d+$", "")
+        )
+        centres = centres.with_columns(n=pl.len().over("plant"))
+        frame = self.of_plants.join(centres, on="plant")
+        return frame.select("group", "part", *(pl.col(c) / pl.col("n") for c in COLUMNS))
 
 
 def _hung(tables: Tables, loads: pl.DataFrame, living: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

@@ -18,7 +18,7 @@ import polars as pl
 from lindos.catalogue.load import Needs
 from lindos.catalogue.products import Gpu, Node
 from lindos.errors import InfeasibleError, Problem, SpecError
-from lindos.plan.draw import COLUMNS, UPSTREAM, Draws, Tables, capped, groups
+from lindos.plan.draw import COLUMNS, UPSTREAM, Draws, Tables, capped
 from lindos.plan.energise import Limits, Running, Wave, energise, running
 from lindos.plan.ready import FIRST, days_of_change, ready_days
 from lindos.plan.supply import MEGA, Supply, available_mw, exact, lives, supplies
@@ -130,17 +130,6 @@ class Schedule:
         """Loads of devices under a power cap."""
         return capped(self.tables, {p: (g.count, g.tdp_w or 0.0) for p, g in self.gpu_w.items()}, cap_w)
 
-    def plant_w(self, cap_w: int | None) -> pl.DataFrame:
-        """What the cooling plant draws for each group: group, plant_nameplate_w, plant_typical_w.
-
-        The plant follows the heat: it draws for a watt what it draws when all is on.
-        """
-        whole = self.tables.efficiency.select("load", "plant_w", all_w=pl.col("it_w") + pl.col("cdu_w"))
-        ratio = {load: plant_w / all_w if all_w else 0.0 for load, plant_w, all_w in whole.iter_rows()}
-        drawn = self.loads(cap_w).join(groups(self.tables), on="device").group_by("group").agg(pl.col(COLUMNS).sum())
-        said = [(pl.col(c) * ratio.get(c.removesuffix("_w"), 0.0)).alias(f"plant_{c}") for c in COLUMNS]
-        return drawn.select("group", *said)
-
     @cached_property
     def ready(self) -> dict[str, date]:
         """Units in order of arrival with the day from which each is ready."""
@@ -248,19 +237,11 @@ class Schedule:
         inside, outside, dark = self.draws.of_train(self.loads(cap_w), cap_w, off, each_w)
         of = {m: name for name, some in several.items() for m in some}
         taken = outside.filter(pl.col("part").is_in(list(of))).with_columns(pl.col("part").replace(of))
-        plant = self.plant_w(cap_w)
-        site = taken.group_by("group").agg(pl.col(COLUMNS).sum()).join(plant, on="group", how="left")
-        with_plant = [(pl.col(c) + pl.col(f"plant_{c}").fill_null(0)).alias(c) for c in COLUMNS]
-        more = site.select(
-            "group", *((w / pl.col(c)).fill_nan(1.0).alias(f"by_{c}") for c, w in zip(COLUMNS, with_plant, strict=True))
-        )
-        column = self.column
-        taken = taken.group_by("group", "part").agg(pl.col(column).sum()).join(more, on="group")
-        taken = taken.select("group", "part", w=pl.col(column) * pl.col(f"by_{column}"))
+        site = taken.group_by("group").agg(pl.col(COLUMNS).sum()).sort("group")
+        taken = taken.group_by("group", "part").agg(w=pl.col(self.column).sum())
         upstream = outside.filter(~pl.col("part").is_in(list(of)))
         train = pl.concat([inside, upstream]).select("group", "part", w="nameplate_w")
         rows = pl.concat([taken, train, self.draws.of_cooling.select("group", "part", w="heat_w"), self._swings()])
-        site = site.select("group", *with_plant).sort("group")
         return self._assemble(rows, self._parts(given, gives), frozenset(dark), site, self._step_w(given))
 
     def _swings(self) -> pl.DataFrame:
