@@ -99,6 +99,7 @@ def test_a_pipe_is_the_smallest_that_keeps_within_velocity_and_friction(flow: fl
         assert velocity(flow / pipes, less) > fastest or pressure_drop(flow / pipes, less, 1, water) > 600 - 1e-6
 
 
+@settings(deadline=None)
 @given(st.floats(5, 45), st.floats(0, 15))
 def test_moist_air_is_that_of_coolprop(wet: float, depression: float) -> None:
     dry = wet + depression
