@@ -20,11 +20,10 @@ import numpy as np
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.flow import feeders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lindos.check.outage import Train
+    from lindos.plan.outage import Train
     from lindos.plan.tables import Plan
     from lindos.spec.power import Chain
 
@@ -126,19 +125,6 @@ def cases(plan: Plan, train: Train, hall: str) -> list[Case]:
     return out
 
 
-def _feeding(nodes: pl.DataFrame, edges: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
-    """Busways -> `over`: the nearest part above each that is of one of these kinds; several where edges say so."""
-    kind = nodes.select(over="power_node", kind="kind")
-    found = nodes.filter(pl.col("kind") == "busway").select(busway="power_node", over="power_node")
-    done = []
-    while len(found):
-        found = found.join(edges.select("parent", "child"), left_on="over", right_on="child")
-        found = found.select("busway", over="parent").join(kind, on="over")
-        done.append(found.filter(pl.col("kind").is_in(kinds)).select("busway", "over"))
-        found = found.filter(~pl.col("kind").is_in([*kinds, "ring"])).select("busway", "over")
-    return pl.concat(done) if done else found
-
-
 @dataclass(frozen=True)
 class Floor:
     """Where parts of a hall stand, in metres: boards by `y`, busways by row (`y`) with their racks (`x`, from the
@@ -161,7 +147,7 @@ class Floor:
             "y", "x", tap="power_node", busway="parent"
         )
         middle = rows.group_by("busway").agg(pl.col("y").first())
-        ys = _feeding(nodes, edges, ["board"]).unique().join(middle, on="busway").group_by("over")
+        ys = feeders(nodes, edges, "busway", ["board"]).unique().join(middle, on="busway").group_by("over")
         return Floor(dict(ys.agg(pl.col("y").mean()).sort("over").iter_rows()), rows.sort("busway", "x", "tap"))
 
 
@@ -187,8 +173,8 @@ def _ring_lines(case: Case, floor: Floor, chain: Chain) -> pl.DataFrame:
 
 def _low_lines(plan: Plan, case: Case, floor: Floor, chain: Chain) -> pl.DataFrame:
     """Busways and the cables from their tap boxes: a piece of busway from each place with tap boxes to the next."""
-    supply = _feeding(case.nodes, case.edges, ["ups"] if chain.ups else ["board"])
-    board = _feeding(case.nodes, case.edges, ["board"]).rename({"over": "board"})
+    supply = feeders(case.nodes, case.edges, "busway", ["ups"] if chain.ups else ["board"])
+    board = feeders(case.nodes, case.edges, "busway", ["board"]).rename({"over": "board"})
     hall = plan.halls.filter(pl.col("hall") == case.nodes["hall"][0])
     rise = float(hall["tray_height_mm"][0]) / 1000
     points = floor.rows.join(supply, on="busway").join(board, on="busway", maintain_order="left")

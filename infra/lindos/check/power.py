@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.check.rule import Broken, broken, cases, not_evaluated, one
-from lindos.check.view import SOURCES
 from lindos.finding import Severity
 from lindos.plan.feed import PHASES, banks, hung
 from lindos.plan.flow import carry, depths
+from lindos.plan.outage import SOURCES
 from lindos.plan.train import CONTINUOUS
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from lindos.catalogue import Catalogue, load_catalogue
-from lindos.check.outage import Train
 from lindos.plan.address import RAIL_PREFIX_LEN, TRAINING
 from lindos.plan.address6 import RAIL_PREFIX_LEN6
 from lindos.plan.feed import banks
+from lindos.plan.outage import Train
 from lindos.spec.load import assumed_products
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
 
-SOURCES = ("utility", "generator", "battery")
 NAME = pl.Categorical
 FLOW = {
     "power_node": pl.String, "kind": pl.String, "amps": pl.Float64, "loading_pct": pl.Float64, "loss_w": pl.Float64,
@@ -270,28 +269,13 @@ class View:
         return Train(plan.power_nodes, plan.power_edges, plan.power_connections, plan.loads)
 
     @cached_property
-    def single_losses(self) -> pl.DataFrame:
-        """One scenario for every part between the sources and the tap boxes: scenario and power_node, its name."""
-        trunk = self.plan.power_nodes.filter(~pl.col("kind").cast(pl.String).is_in([*SOURCES, "tap", "rack_pdu"]))
-        return trunk.select("power_node", scenario="power_node")
-
-    @cached_property
     def carried(self) -> pl.DataFrame:
         """Every part of the power train with its nameplate load when all is well (`lost` is null), and in the worst
         loss of another part that raises it: power_node, kind, feed, capacity_w, lost, load_w.
         """
         parts = self.plan.power_nodes.select("power_node", "kind", "feed", "capacity_w")
         loads = self.plan.power_loads.select("power_node", "nameplate_w")
-        then = self.train.carried(self.single_losses, "nameplate_w", loads)
-        near = self.train.depths.select(scenario="power_node", depth="depth")
-        then = then.filter(pl.col("load_w") > pl.col("was") + 1).join(near, on="scenario")
-        order = [-pl.col("load_w").round(), -pl.col("depth"), pl.col("scenario")]
-        worst = then.sort(order).unique("power_node", keep="first", maintain_order=True)
-        well = loads.select(
-            "power_node", lost=pl.lit(None, dtype=pl.String), load_w=pl.col("nameplate_w").cast(pl.Float64)
-        )
-        both = pl.concat([well, worst.select("power_node", lost="scenario", load_w="load_w")])
-        return both.join(parts, on="power_node")
+        return self.train.worst(loads, "nameplate_w").join(parts, on="power_node")
 
     @cached_property
     def halls_flows(self) -> tuple[Hall, ...]:

@@ -84,6 +84,21 @@ def carry(nodes: pl.DataFrame, edges: pl.DataFrame, demand: pl.DataFrame, column
     return nodes.select("power_node").with_columns(pl.Series(name, values) for name, values in out.items())
 
 
+def feeders(nodes: pl.DataFrame, edges: pl.DataFrame, of: str, kinds: Sequence[str]) -> pl.DataFrame:
+    """Parts, edges and a kind (`of`) -> each part of that kind, in a column named so, with `over`: the nearest parts
+    above it that are of one of `kinds`. Several rows where several ways lead up, also to the same part.
+    """
+    kind = nodes.select(over="power_node", kind=pl.col("kind").cast(pl.String))
+    found = nodes.filter(pl.col("kind").cast(pl.String) == of).select("power_node", over="power_node")
+    done = [found.clear()]
+    while len(found):
+        found = found.join(edges.select("parent", "child"), left_on="over", right_on="child")
+        found = found.select("power_node", over="parent").join(kind, on="over")
+        done.append(found.filter(pl.col("kind").is_in(kinds)).select("power_node", "over"))
+        found = found.filter(~pl.col("kind").is_in(kinds)).select("power_node", "over")
+    return pl.concat(done).rename({"power_node": of})
+
+
 def _positions(names: pl.Series, wanted: pl.Series) -> np.ndarray:
     """Names and some of them -> where each stands."""
     at = pl.DataFrame({"name": names, "at": np.arange(len(names))})

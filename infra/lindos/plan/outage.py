@@ -17,6 +17,8 @@ import polars as pl
 from lindos.plan.feed import banks
 from lindos.plan.flow import MILLION, depths
 
+SOURCES = ("utility", "generator", "battery")
+
 
 @dataclass(frozen=True)
 class Train:
@@ -135,6 +137,25 @@ class Train:
             out.append(here.select("scenario", "power_node", "was", "load_w"))
             pending = [rest.select("scenario", "power_node", "more"), self._drawn(here, lit)]
         return pl.concat(out)
+
+    @cached_property
+    def single_losses(self) -> pl.DataFrame:
+        """One scenario for every part between the sources and the tap boxes: scenario and power_node, its name."""
+        ends = [*SOURCES, "tap", "rack_pdu"]
+        trunk = self.nodes.filter(~pl.col("kind").cast(pl.String).is_in(ends))
+        return trunk.select("power_node", scenario="power_node")
+
+    def worst(self, loads: pl.DataFrame, column: str) -> pl.DataFrame:
+        """What parts deliver when all is well (power_node and the column) -> a row a part with that (`lost` is null),
+        and one with the worst loss of another part that raises it: power_node, lost, load_w.
+        """
+        then = self.carried(self.single_losses, column, loads)
+        near = self.depths.select(scenario="power_node", depth="depth")
+        then = then.filter(pl.col("load_w") > pl.col("was") + 1).join(near, on="scenario")
+        order = [-pl.col("load_w").round(), -pl.col("depth"), pl.col("scenario")]
+        worst = then.sort(order).unique("power_node", keep="first", maintain_order=True)
+        well = loads.select("power_node", lost=pl.lit(None, dtype=pl.String), load_w=pl.col(column).cast(pl.Float64))
+        return pl.concat([well, worst.select("power_node", lost="scenario", load_w="load_w")])
 
     def _shifted(self, dark: pl.DataFrame, column: str) -> pl.DataFrame:
         """Dark parts -> by how much what hangs on each living PDU changes: scenario, power_node, more."""
