@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import polars as pl
 import pytest
@@ -35,7 +35,7 @@ def table(data: bytes) -> pl.DataFrame:
 
 def words(plan: Plan) -> dict[str, list[str]]:
     """Path of each drawing -> its texts; a drawing that is no XML fails."""
-    drawn = {a.path: ElementTree.fromstring(a.data) for a in one_line(plan, {})}
+    drawn = {a.path: ET.fromstring(a.data) for a in one_line(plan, {})}
     return {
         path: ["".join(e.itertext()) for e in root.iter() if e.tag.endswith("}text")] for path, root in drawn.items()
     }

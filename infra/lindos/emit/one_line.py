@@ -1,6 +1,7 @@
 """Plan -> one-line diagrams as SVG: of the site from sources to halls, and of each hall from its rings to its racks.
 
-What repeats is drawn once with a count. Parts under a bus are of one level; each says what feeds it. A part that carries more than it may is framed twice and says OVER.
+What repeats is drawn once with a count. Parts under a bus are of one level; each says what feeds it.
+A part that carries more than it may is framed twice and says OVER.
 """
 
 from __future__ import annotations
