@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 import polars as pl
@@ -76,14 +76,14 @@ class Drawing:
         return "\n".join([head, *self.items, "</svg>", ""]).encode()
 
 
-def _load(row: Mapping[str, object]) -> str:
+def _load(row: Mapping[str, Any]) -> str:
     """A part -> what it carries of what it may, and whether that is too much."""
-    load, may = int(row["nameplate_w"]), int(row["capacity_w"])  # type: ignore[call-overload]  # whole watts
+    load, may = int(row["nameplate_w"]), int(row["capacity_w"])
     return f"{load / 1000:,.0f} of {may / 1000:,.0f} kW ({load / may:.0%}){' OVER' if load > may else ''}"
 
 
-def _over(row: Mapping[str, object]) -> bool:
-    return int(row["nameplate_w"]) > int(row["capacity_w"])  # type: ignore[call-overload]
+def _over(row: Mapping[str, Any]) -> bool:
+    return bool(row["nameplate_w"] > row["capacity_w"])
 
 
 def _parts(plan: Plan) -> pl.DataFrame:
@@ -96,10 +96,10 @@ def _volts(volts: int | None) -> str:
     return "" if volts is None else f"{volts / 1000:g} kV" if volts >= 1000 else f"{volts} V"
 
 
-def _machines(row: Mapping[str, object]) -> str:
+def _machines(row: Mapping[str, Any]) -> str:
     """A source -> its kind, and how many machines where there are several."""
     count = f"{row['count']} x " if row["count"] != 1 else ""
-    return f"{count}{row['kind']} {_volts(row['volts'])}".strip()  # type: ignore[arg-type]
+    return f"{count}{row['kind']} {_volts(row['volts'])}".strip()
 
 
 def _fed_by(plan: Plan, parts: list[str], supplies: Mapping[str, str]) -> str:
@@ -229,7 +229,7 @@ def _hall(plan: Plan, parts: pl.DataFrame, hall: str) -> bytes:
 
 
 def _lineup(
-    drawing: Drawing, x: float, y: float, facts: Mapping[str, Mapping[str, object]], below: Mapping[str, list[str]],
+    drawing: Drawing, x: float, y: float, facts: Mapping[str, Mapping[str, Any]], below: Mapping[str, list[str]],
     hung: Mapping[str, tuple[int, int, int]], trafo: str,
 ) -> None:  # fmt: skip
     """A transformer under its ring, its board, its UPS, and counts of what hangs there."""
@@ -240,7 +240,7 @@ def _lineup(
     drawing.line(x + 20, y + 58, x + 20, y + 72)
     if _over(facts[trafo]):
         drawing.items.append(f'<rect x="{x + 4:g}" y="{y + 24:g}" width="32" height="38" class="over"/>')
-    drawing.text(x + 40, y + 32, trafo, f"to {_volts(facts[trafo]['volts'])}", _load(facts[trafo]),  # type: ignore[arg-type]
+    drawing.text(x + 40, y + 32, trafo, f"to {_volts(facts[trafo]['volts'])}", _load(facts[trafo]),
                  kind="name")  # fmt: skip
     board = below[trafo][0]
     drawing.line(x, y + 72, x + WIDTH - 40, y + 72, "bus")
@@ -249,7 +249,7 @@ def _lineup(
         drawing.box(x, y + 76, WIDTH - 40, 2, over=True)
     told += [f"{part}: {_load(facts[part])}" for part in below.get(board, []) if facts[part]["kind"] == "ups"]
     busways, racks, pdus = hung.get(board, (0, 0, 0))
-    idle = not int(facts[board]["nameplate_w"])  # type: ignore[call-overload]
+    idle = not int(facts[board]["nameplate_w"])
     drawing.line(x + 20, y + 72, x + 20, y + 92, "standby" if idle else "wire")
     told.append(f"{busways} busways, {racks} racks, {pdus} PDUs" + (", stands by" if idle else ""))
     drawing.text(x + 30, y + 92, *told)
