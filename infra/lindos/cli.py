@@ -268,6 +268,24 @@ def _heat(cooling: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _sweep(made: Plan, spec: Spec, worst: int, *, pairs: bool, as_json: bool) -> None:
+    """Plan -> what each loss takes down, on stdout."""
+    from lindos.check import sweep as losses
+    from lindos.check.sweep_report import feed_lines, lines
+    from lindos.check.view import View
+
+    view = View(made, spec)
+    table = losses.losses(view, *(losses.pairs(view) if pairs else losses.components(view)))
+    feeds = losses.feed_losses(view)
+    if as_json:
+        rows = table.head(worst) if worst else table
+        print(json.dumps({"site": made.site, "losses": rows.to_dicts(), "feed_losses": feeds.to_dicts()}))
+        return
+    print("\n".join(lines(table, worst or 10)))
+    if not pairs:
+        print("\nWhen a feed is lost\n" + "\n".join(feed_lines(feeds)))
+
+
 @app.command()
 def check(
     site: SiteArgument,
@@ -278,12 +296,20 @@ def check(
         list[str] | None, typer.Option(metavar="HALL", help="Only the load flow of this hall; can be repeated.")
     ] = None,
     as_json: JsonOption = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="What the loss of each component takes down.")] = False,
+    pairs: Annotated[bool, typer.Option("--pairs", help="The same of pairs of parts above the busways.")] = False,
+    worst: Annotated[
+        int, typer.Option(min=0, help="How many losses the sweep tells; by default 10, as JSON all of them.")
+    ] = 0,
 ) -> None:
-    """Hold the design against the rules of the field."""
+    """Hold the design against the rules of the field, or say what each loss takes down."""
     from lindos.check import LOAD_FLOW, RULES, check_load_flow
     from lindos.check import check as run_rules
 
     _, spec, made = _plan(site)
+    if sweep or pairs:
+        _sweep(made, spec, worst, pairs=pairs, as_json=as_json)
+        return
     if load_flow or hall:
         from lindos.check.load_report import as_dict, render
         from lindos.check.view import View
@@ -377,11 +403,16 @@ def emit(
 def query(
     site: SiteArgument, sql: Annotated[str, typer.Argument(help="A DuckDB query over the tables of the plan.")]
 ) -> None:
-    """Ask the plan in SQL: its tables are devices, links, cables, addresses, loads, units and so on."""
+    """Ask the plan in SQL: its tables are devices, links, cables, addresses, loads, units and so on.
+
+    `sweep` is what the loss of each component takes down; it is computed where a query names it.
+    """
+    from lindos.check.sweep import sweep
+    from lindos.check.view import View
     from lindos.emit.query import query_plan
 
-    _, _, made = _plan(site)
-    print(query_plan(made, sql))
+    _, spec, made = _plan(site)
+    print(query_plan(made, sql, {"sweep": lambda: sweep(View(made, spec))}))
 
 
 class Basis(StrEnum):

@@ -112,7 +112,7 @@ def _cords(site: str) -> list[Row]:
         {
             "device": f"{site}-{device}",
             "psu": psu,
-            "pdu": "pdu",
+            "pdu": f"pdu-{feeds.get(device, 'ab')[(psu - 1) % 2]}",
             "feed": feeds.get(device, "ab")[(psu - 1) % 2],
             "psus_needed": NODES[device][3] if device in NODES else 1,
         }

@@ -34,11 +34,13 @@ GOOD = {
     "driver-version s-n02 535.54.03": ("s-n02", "535.54.03"),
     "switch-down s-spine01": ("s-spine01",),
     "feed-loss a": ("a",),
+    "pdu-loss pdu-b": ("pdu-b",),
 }
 
 BAD = {
     "swap-cable s-n01:rail0 s-n01:rail1": ("no such fault", "did you mean swap-cables?"),
     "feed-loss c": ("no such feed", "one of: a, b"),
+    "pdu-loss pdu-c": ("no such rack PDU", "did you mean pdu-"),
     "bmc-dead s-n1": ("no such node", "did you mean s-n01?"),
     "switch-down s-n01": ("no such switch", "did you mean s-"),
     "swap-cables s-n01:rail0": ("takes PORT PORT, not 's-n01:rail0'", FAULTS["swap-cables"].effect),

@@ -60,6 +60,13 @@ class PsuOption(_Facts):
     needed: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
+class Throttle(_Facts):
+    """What a device does by itself once so many of its power supplies are lost: it runs at this share of its clocks."""
+
+    lost: Annotated[int, Field(ge=1, le=64)]
+    to: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Psu(_Facts):
     """The power supplies of a device. `needed` is how many carry the full load."""
 
@@ -70,6 +77,7 @@ class Psu(_Facts):
     fault_tolerant: bool | None = None
     options_w: Annotated[tuple[Watts, ...], LENIENT] | None = None
     option: PsuOption | None = None
+    throttle: Throttle | None = None
 
     @model_validator(mode="after")
     def _no_more_than_there_are(self) -> Self:

@@ -33,7 +33,8 @@ TWIN = "OSFP"
 class DeviceFacts:
     """What placing and powering any device takes. Watts; `psus_needed` None where nobody published it.
 
-    A device without power supplies draws from the busbar of its rack. `coolant_kpa` is the pressure drop of what is
+    With `throttle_lost` or more supplies lost it holds itself to `throttle_pct` per cent of its clocks. A device
+    without power supplies draws from the busbar of its rack. `coolant_kpa` is the pressure drop of what is
     cooled by liquid in it at 1.5 L/min for each kW, `coolant_c_max` the warmest coolant that it takes.
     """
 
@@ -46,6 +47,8 @@ class DeviceFacts:
     psus: int
     psu_rating_w: int | None
     psus_needed: int | None
+    throttle_lost: int | None = None
+    throttle_pct: int | None = None
     weight_kg: float | None = None
     coolant_kpa: float | None = None
     coolant_c_max: float | None = None
@@ -265,6 +268,8 @@ def _device(
         psus=0 if on_busbar else (psu.count if psu else needs(None, kind, name, "psu.count")) or 0,
         psu_rating_w=round(psu.rating_w) if psu and psu.rating_w else None,
         psus_needed=psu.needed if psu else None,
+        throttle_lost=psu.throttle.lost if psu and psu.throttle else None,
+        throttle_pct=round(psu.throttle.to * 100) if psu and psu.throttle else None,
         weight_kg=None if isinstance(product, ServiceNode) else product.weight_kg,
         coolant_kpa=product.coolant_kpa if isinstance(product, (Node, NvSwitch)) else None,
         coolant_c_max=product.coolant_c_max if isinstance(product, (Node, NvSwitch)) else None,

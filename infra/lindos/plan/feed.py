@@ -42,15 +42,32 @@ def loads(
     """
     facts = pl.DataFrame(
         [
-            (p.product, p.nameplate_w, p.typical_w, p.liquid_share, p.psus, p.psu_rating_w, p.psus_needed)
+            (
+                p.product,
+                p.nameplate_w,
+                p.typical_w,
+                p.liquid_share,
+                p.psus,
+                p.psu_rating_w,
+                p.psus_needed,
+                p.throttle_lost,
+                p.throttle_pct,
+            )
             for p in {p.product: p for p in products}.values()
         ],
         schema={
-            "product": pl.String, "nameplate_w": pl.Int64, "typical_w": pl.Int64, "liquid_share": pl.Float64,
-            "psus": pl.Int64, "psu_rating_w": pl.Int64, "psus_needed": pl.Int64,
+            "product": pl.String,
+            "nameplate_w": pl.Int64,
+            "typical_w": pl.Int64,
+            "liquid_share": pl.Float64,
+            "psus": pl.Int64,
+            "psu_rating_w": pl.Int64,
+            "psus_needed": pl.Int64,
+            "throttle_lost": pl.Int64,
+            "throttle_pct": pl.Int64,
         },
         orient="row",
-    )  # fmt: skip
+    )
     watts = {o.part: o.power_w for o in optics}
     drawn = modules.group_by("device").agg(
         optics_w=pl.col("part").replace_strict(watts, return_dtype=pl.Float64).sum().round()
@@ -70,6 +87,8 @@ def loads(
         "psus",
         "psu_rating_w",
         "psus_needed",
+        "throttle_lost",
+        "throttle_pct",
         pl.when((pl.col("psus") == 0) | (pl.col("kind") == "shelf")).then(pl.col("rack")).alias("busbar"),
     )
 

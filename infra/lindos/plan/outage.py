@@ -18,6 +18,35 @@ from lindos.plan.feed import banks
 from lindos.plan.flow import MILLION, depths
 
 SOURCES = ("utility", "generator", "battery")
+HALF_A_WATT = 0.5
+"""Shares are fractions of a watt; sums of them are compared with this tolerance."""
+
+
+def fallen(edges: pl.DataFrame, failed: pl.DataFrame, spare: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Edges of a graph without rings (parent, child) and what fails (scenario, name) -> with all that falls with it.
+
+    A child falls when all its parents have. With `spare` (name, spare_w; edges then have the capacity of their parent
+    as `weight`) it falls as well when those that are lost carried more than it can spare; where that is null, it is
+    not asked.
+    """
+    weight = pl.col("weight") if spare is not None else pl.lit(0.0).alias("weight")
+    edges = edges.select("parent", "child", weight)
+    parents = edges.group_by("child").agg(parents=pl.len())
+    if spare is not None:
+        parents = parents.join(spare, left_on="child", right_on="name", how="left")
+    enough = pl.col("weight") > pl.col("spare_w") + HALF_A_WATT if spare is not None else pl.lit(value=False)
+    out = near = failed.select("scenario", "name").unique()
+    ways: list[pl.DataFrame] = []
+    while len(near):
+        # Each part that falls is counted once, in the step in which it does.
+        ways.append(near.join(edges, left_on="name", right_on="parent").select("scenario", "child", "weight"))
+        lost = pl.concat(ways).group_by("scenario", "child").agg(pl.len(), pl.col("weight").sum())
+        gone = lost.join(parents, on="child").filter(
+            (pl.col("len") == pl.col("parents")) | enough.fill_null(value=False)
+        )
+        near = gone.select("scenario", name="child").join(out, on=["scenario", "name"], how="anti")
+        out = pl.concat([out, near])
+    return out
 
 
 @dataclass(frozen=True)
@@ -48,8 +77,9 @@ class Train:
 
     @cached_property
     def banks(self) -> pl.DataFrame:
-        """Banks with what they draw (nameplate_w, typical_w), what their supplies give, and how many are needed: bank,
-        kind, psus, psus_w, psus_needed. Null where it is not known; of a busbar only the watts are.
+        """Banks with what they draw (nameplate_w, typical_w), what their supplies give, how many are needed, and when
+        they throttle: bank, psus, psus_w, psus_needed, throttle_lost, throttle_pct. Null where it is not known; of a
+        busbar only the watts are.
         """
         each = self.loads.join(banks(self.loads), on="device")
         count = pl.col("psus").cast(pl.Int64)
@@ -59,7 +89,8 @@ class Train:
         own = pl.when(pl.col("busbar").null_count() == pl.len())
         return each.group_by("bank").agg(
             nameplate_w=pl.col("bank_nameplate_w").first(), typical_w=pl.col("bank_typical_w").first(),
-            psus=count.sum(), psus_w=rating, psus_needed=own.then(pl.col("psus_needed").first().cast(pl.Int64)),
+            psus=count.sum(), psus_w=rating,
+            **{c: own.then(pl.col(c).first().cast(pl.Int64)) for c in ("psus_needed", "throttle_lost", "throttle_pct")},
         )  # fmt: skip
 
     @cached_property
@@ -73,38 +104,32 @@ class Train:
 
     def dark(self, failed: pl.DataFrame) -> pl.DataFrame:
         """Scenarios with the parts that fail (scenario, power_node) -> with all that goes dark."""
-        count = self.edges.group_by("child").agg(parents=pl.len())
-        out = failed.select("scenario", "power_node").unique()
-        reach = out
-        for _ in range(self.deepest):
-            # A child can be reached by several parents, in several steps: count anew all that are dark by now.
-            near = reach.join(self.edges.select("parent", "child"), left_on="power_node", right_on="parent")
-            near = near.select("scenario", "child").unique().join(self.edges.select("parent", "child"), on="child")
-            lost = near.join(out, left_on=["scenario", "parent"], right_on=["scenario", "power_node"], how="semi")
-            gone = (
-                lost.group_by("scenario", "child")
-                .len()
-                .join(count, on="child")
-                .filter(pl.col("len") == pl.col("parents"))
-            )
-            reach = gone.select("scenario", power_node="child").join(out, on=["scenario", "power_node"], how="anti")
-            if reach.is_empty():
-                break
-            out = pl.concat([out, reach])
-        return out
+        start = failed.select("scenario", name="power_node")
+        return fallen(self.edges.select("parent", "child"), start).select("scenario", power_node="name")
 
     def touched(self, dark: pl.DataFrame) -> pl.DataFrame:
         """Dark parts -> the banks that lose supplies: scenario, bank, lost, left, left_w (null: not known), facts
-        of the bank, and `runs`: whether what is left carries it.
+        of the bank, `runs`: whether what is left carries it, and of what runs the share that it may go on with
+        (`may`) and what holds it to that (`held_by`).
 
-        It does when as many supplies are left as are needed, or, where that is not known, when they give its nameplate.
-        Where neither is known, what has a supply left runs.
+        It runs when as many supplies are left as are needed, or, where that is not known, when they give its nameplate.
+        Where neither is known, what has a supply left runs. What runs is held by its own "power brake" where it has
+        one, by "measured draw" where less is left than it draws under training, by "nameplate" where less than that.
         """
         lost = dark.join(self.plugs, left_on="power_node", right_on="pdu").group_by("scenario", "bank")
         frame = lost.agg(lost=pl.col("n").sum(), lost_w=pl.col("n_w").sum()).join(self.banks, on="bank")
         frame = frame.with_columns(left=pl.col("psus") - pl.col("lost"), left_w=pl.col("psus_w") - pl.col("lost_w"))
         enough = (pl.col("left") >= pl.col("psus_needed")).fill_null(pl.col("left_w") >= pl.col("nameplate_w"))
-        return frame.with_columns(runs=(pl.col("left") > 0) & enough.fill_null(value=True)).drop("lost_w")
+        frame = frame.with_columns(runs=(pl.col("left") > 0) & enough.fill_null(value=True)).drop("lost_w")
+        brake = pl.when(pl.col("lost") >= pl.col("throttle_lost")).then(pl.col("throttle_pct") / 100)
+        watts = (pl.col("left_w") / pl.col("nameplate_w")).clip(upper_bound=1.0)
+        measured = pl.when(pl.col("left_w") < pl.col("typical_w")).then(pl.lit("measured draw"))
+        held = pl.when(brake <= watts.fill_null(1.0)).then(pl.lit("power brake")).when(watts < 1).then(
+            measured.otherwise(pl.lit("nameplate"))
+        )  # fmt: skip
+        may = pl.min_horizontal(brake, watts).fill_null(1.0)
+        running = pl.col("runs")
+        return frame.with_columns(may=pl.when(running).then(may), held_by=pl.when(running).then(held))
 
     def carried(self, failed: pl.DataFrame, column: str, loads: pl.DataFrame) -> pl.DataFrame:
         """Scenarios (scenario, power_node), `nameplate_w` or `typical_w`, and what parts deliver when all is well

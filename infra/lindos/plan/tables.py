@@ -222,6 +222,8 @@ class Loads(dy.Schema):
     psus = dy.UInt8()
     psu_rating_w = dy.Int64(nullable=True)
     psus_needed = dy.UInt8(nullable=True)
+    throttle_lost = dy.UInt8(nullable=True)
+    throttle_pct = dy.UInt8(nullable=True)
     busbar = dy.String(nullable=True)
 
 

@@ -47,12 +47,13 @@ class Faults:
         return plugs(cables, swaps, [_end(f.words[0]) for f in self.of("cut-cable")])
 
     def live_psus(self, cords: Iterable[Cord]) -> dict[str, set[int]]:
-        """The power cords -> PSUs with power, by device; a device whose every feed is lost has an empty set."""
-        lost = {fault.words[0] for fault in self.of("feed-loss")}
+        """The power cords -> PSUs with power, by device; a device whose every feed or PDU is lost has an empty set."""
+        feeds = {fault.words[0] for fault in self.of("feed-loss")}
+        pdus = {fault.words[0] for fault in self.of("pdu-loss")}
         live: dict[str, set[int]] = {}
         for cord in cords:
             of_device = live.setdefault(cord.device, set())
-            if cord.feed not in lost:
+            if cord.feed not in feeds and cord.pdu not in pdus:
                 of_device.add(cord.psu)
         return live
 
@@ -120,6 +121,11 @@ def _feed(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     return (_name(hall.feeds, feed, "feed"),)
 
 
+def _pdu(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    (pdu,) = words
+    return (_name(hall.pdus, pdu, "rack PDU"),)
+
+
 def _node(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     (node,) = words
     return (_name((d.name for d in hall.of_kind("node")), node, "node"),)
@@ -167,4 +173,5 @@ FAULTS: dict[str, Kind] = {
     "driver-version": Kind("NODE VERSION", "the GPU driver of a node reports another version", _version),
     "switch-down": Kind("SWITCH", "a leaf or spine loses power", _switch),
     "feed-loss": Kind("FEED", "every PSU with a cord on this feed is dead", _feed),
+    "pdu-loss": Kind("PDU", "every PSU with a cord in this rack PDU is dead", _pdu),
 }

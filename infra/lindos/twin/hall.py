@@ -60,11 +60,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Cord:
-    """A power cord: one PSU, counted from 1, on one feed."""
+    """A power cord: one PSU, counted from 1, in one rack PDU of one feed."""
 
     device: str
     psu: int
     feed: str
+    pdu: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,10 @@ class Hall:
     def feeds(self) -> tuple[str, ...]:
         return tuple(sorted({c.feed for c in self.cords}))
 
+    @cached_property
+    def pdus(self) -> tuple[str, ...]:
+        return tuple(sorted({c.pdu for c in self.cords if c.pdu}))
+
     def of_kind(self, *kinds: str) -> tuple[Device, ...]:
         return tuple(d for d in self.devices if d.kind in kinds)
 
@@ -164,7 +169,7 @@ def read_hall(build: Path, site: str) -> Hall:
             fabric=row["fabric"],
             rack=row["rack"],
             u=int(row["u"] or 0),
-            psus_needed=needed.get(row["device"], 1),
+            psus_needed=needed.get(row["device"]) or _needed(*loads.get(row["device"], unknown)),
             psu_rating_w=loads.get(row["device"], unknown)[0],
             gpus=tuple(gpus.get(row["device"], ())),
             busbar=loads.get(row["device"], unknown)[1] or "",
@@ -180,12 +185,17 @@ def read_hall(build: Path, site: str) -> Hall:
         Address(row["device"], row["port"], row["purpose"], row["address"], int(row["prefix_len"]), row["gateway"])
         for row in _rows(build / "addresses.csv", site)
     )
-    cords = tuple(Cord(row["device"], int(row["psu"]), row["feed"]) for row in power_rows)
+    cords = tuple(Cord(row["device"], int(row["psu"]), row["feed"], row["pdu"]) for row in power_rows)
     hall = Hall(site, devices, cables, addresses, cords)
     if found := list(_misfits(hall)):
         shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
         raise DriverError(f"twin of {site}", "read the build files", shown, retryable=False)
     return hall
+
+
+def _needed(rating_w: int | None, _busbar: str | None, draws_w: int) -> int:
+    """Watts of a PSU and what the device draws -> how many carry it; one, where that is not known."""
+    return max(1, -(-draws_w // rating_w)) if rating_w else 1
 
 
 def write_hall(path: Path, hall: Hall) -> None:

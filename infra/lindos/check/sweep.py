@@ -1,0 +1,367 @@
+"""Components that fail, one by one or in pairs -> what each loss takes down: one table, a row a loss.
+
+    what fails -> parts without power -> supplies left -> devices that drop or throttle
+               -> cooling that is lost -> devices that drop
+               -> switches without power or without a way up -> rails, units, GPUs that train together
+
+All losses are computed together, as frames of (scenario, thing) that hold only what a loss touches.
+Each cause is followed once, in this order: a CDU without power cools nothing, a switch that is down leads nowhere; but
+a device that stops draws and gives its heat all the same, and a part that carries more than it may is told, not
+tripped.
+Machines of a plant stop with the motor control centre that they hang on: those of a kind take its centres in turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lindos.check.outage import HALF_A_WATT, fallen
+from lindos.plan.address import TRAINING
+from lindos.plan.feed import banks
+
+if TYPE_CHECKING:
+    from lindos.check.view import View
+    from lindos.plan.tables import Plan
+
+COOLERS = ("cdu", "rear_door", "air_handler", "pump", "chiller", "tower", "dry_cooler")
+"""Parts of the cooling that can fail; headers, manifolds and rooms are pipes and air."""
+BELOW_BLOCKS = ("busway", "tap", "rack_pdu")
+OF_HALLS = ("ring", "transformer", "board", "ups", "transfer_switch")
+SCENARIO = pl.UInt32
+AT_ONCE = 500_000
+"""Parts without power, over all losses, that are followed together: bounds the memory of many large losses."""
+FAILS = {"component": pl.String, "power_node": pl.String, "device": pl.String, "cooler": pl.String}
+COUNTS = (
+    "nodes_dropped", "nodes_throttled", "gpus_lost", "rails_lost", "ports_lost", "leaves_dark", "spines_dark",
+    "cores_dark", "oob_dark",
+)  # fmt: skip
+
+
+def components(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """View -> components (component, kind, feed, hall), and what fails with each (columns of FAILS).
+
+    Every part of the power train, every feed as a whole, every rack as a whole, every switch, every CDU, rear door, air
+    handler, pump and chiller.
+    """
+    plan = view.plan
+    parts = plan.power_nodes.select(pl.col("kind").cast(pl.String), "feed", "hall", "rack", component="power_node")
+    pdus = parts.filter(kind="rack_pdu")
+    feeds = pl.DataFrame({"component": [f"feed {f}" for f in view.feeds], "feed": view.feeds}).with_columns(
+        kind=pl.lit("feed")
+    )
+    racks = pdus.select("hall", component=pl.format("rack {}", "rack")).unique(maintain_order=True)
+    place = plan.racks.select("rack", "hall")
+    switches = plan.devices.filter(pl.col("kind") == "switch").select("rack", component="device")
+    coolers = plan.cooling_nodes.filter(pl.col("kind").is_in(COOLERS))
+    out = [
+        parts.drop("rack"),
+        feeds,
+        racks.with_columns(kind=pl.lit("rack")),
+        switches.join(place, on="rack", how="left", maintain_order="left")
+        .drop("rack")
+        .with_columns(kind=pl.lit("switch")),
+        coolers.select("hall", pl.col("kind").cast(pl.String), component="cooling_node"),
+    ]
+    cdus = pl.when(pl.col("kind") == "cdu").then("cooling_node")
+    fails = [
+        parts.select("component", power_node="component"),
+        parts.drop_nulls("feed").select(component=pl.format("feed {}", "feed"), power_node="component"),
+        pdus.select(component=pl.format("rack {}", "rack"), power_node="component"),
+        switches.select("component", device="component"),
+        coolers.select(component="cooling_node", cooler="cooling_node", device=cdus),
+    ]
+    return (
+        pl.concat(out, how="diagonal").select("component", "kind", "feed", "hall"),
+        pl.concat(fails, how="diagonal").select(pl.col(c).cast(t) for c, t in FAILS.items()),
+    )
+
+
+def sweep(view: View) -> pl.DataFrame:
+    """View -> what the loss of each component takes down, the worst first; columns as of `losses`."""
+    return losses(view, *components(view))
+
+
+def losses(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
+    """Losses (component, kind, feed, hall) and what fails with each (of FAILS) -> what goes with it, the worst first.
+
+    nodes_dropped and gpus_lost: without power or cooling. nodes_throttled: run below nameplate, the worst of them at
+    the share `throttled_to`, held by `throttled_by`. rails_lost and ports_lost: ports of running nodes for training and
+    beside it whose leaf is down or has no way up; each plane of a rail counts. leaves_dark, spines_dark, cores_dark:
+    switches that are down, out-of-band ones left out. oob_dark: nodes that have power and whose BMC nothing reaches.
+    overloaded, overloaded_pct: the part that the loss brings farthest over what it may carry. units_whole: units with
+    every node and every rail. gpus_trainable: GPUs of the whole units of one training fabric, where they are most;
+    gpus_before: the same when all is well. What joins two units above their leaves' ways up is not asked.
+    """
+    out = pl.concat(_together(view, batch, fails) for batch in _batches(view, lost, fails))
+    worst = ["gpus_trainable", "gpus_lost", "nodes_throttled", "rails_lost", "ports_lost", "oob_dark", "overloaded_pct"]
+    out = out.sort([*worst, "component"], descending=[False, *[True] * 6, False], nulls_last=True)
+    return out.select(*COLUMNS)
+
+
+def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
+    """Losses and what fails with each -> the nodes that feel it: component, device, does (drops, throttles, loses
+    rails), why (power or cooling; what holds it and to which share; how many rail ports), in order.
+    """
+    found = _Swept(view, lost, fails)
+    power = found.powerless.join(found.nodes, on="device").select("scenario", "device", why=pl.lit("power"))
+    cooling = found.dropped.join(power, on=["scenario", "device"], how="anti")
+    cooling = cooling.select("scenario", "device", why=pl.lit("cooling"))
+    share = (100 * pl.col("may")).round().cast(pl.Int64)
+    slow = found.slow.select("scenario", "device", why=pl.format("{}: {} %", "held_by", share))
+    off = found.off_rails.group_by("scenario", "device").len()
+    off = off.select("scenario", "device", why=pl.format("{} rail ports", "len"))
+    hit = pl.concat(
+        frame.with_columns(does=pl.lit(does))
+        for frame, does in ((power, "drops"), (cooling, "drops"), (slow, "throttles"), (off, "loses rails"))
+    )
+    names = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
+    return (
+        hit.join(names, on="scenario").select("component", "device", "does", "why").sort("component", "device", "does")
+    )
+
+
+def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.DataFrame]:
+    """Losses -> the same in batches that leave at most so many parts without power together, or one loss alone."""
+    failed = fails.drop_nulls("power_node").select("power_node", scenario="component")
+    dark = view.train.dark(failed).group_by(component="scenario").agg(n=pl.len())
+    frame = lost.join(dark, on="component", how="left", maintain_order="left")
+    frame = frame.with_columns(batch=pl.col("n").fill_null(0).cum_sum() // AT_ONCE)
+    return frame.drop("n").partition_by("batch", maintain_order=True, include_key=False)
+
+
+def _together(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
+    """Losses and what fails with each -> the same with the columns of a loss."""
+    found = _Swept(view, lost, fails)
+    counts = lost.with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
+    for frame in found.tables():
+        counts = counts.join(frame, on="scenario", how="left", maintain_order="left")
+    return counts.select(
+        *lost.columns,
+        *(pl.col(c).fill_null(0).cast(pl.Int64) for c in COUNTS),
+        "throttled_to", "throttled_by", "overloaded", "overloaded_pct",
+        units_whole=pl.col("units_whole").fill_null(found.all_units),
+        gpus_trainable=pl.col("gpus_trainable").fill_null(found.gpus_before),
+        gpus_before=pl.lit(found.gpus_before, dtype=pl.Int64),
+    )  # fmt: skip
+
+
+def pairs(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """View -> pairs of parts above the busways that may lose more together than each alone, and what fails with each;
+    frames as of `components`.
+
+    Two parts do where both feed one part or one bank of supplies, where their loss raises the load of one part of the
+    halls, or where each takes switches of one fabric down. Any other pair loses what its two parts lose alone. A part
+    and one that goes dark with it are no pair.
+    """
+    train, parts = view.train, view.plan.power_nodes.filter(~pl.col("kind").cast(pl.String).is_in(BELOW_BLOCKS))
+    single = parts.select("power_node", scenario="power_node")
+    dark = train.dark(single)
+    touched = train.touched(dark)
+    below = dark.join(train.edges, left_on="power_node", right_on="parent").select("scenario", key="child")
+    below = below.join(dark, left_on=["scenario", "key"], right_on=["scenario", "power_node"], how="anti")
+    down = touched.filter(~pl.col("runs")).join(banks(view.plan.loads), on="bank")
+    down = down.join(view.plan.devices.filter(pl.col("kind") == "switch"), on="device")
+    loads = view.plan.power_loads.select("power_node", "nameplate_w")
+    raised = train.carried(single, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
+    raised = raised.join(parts.filter(pl.col("kind").is_in(OF_HALLS)), on="power_node", how="semi")
+    keys = pl.concat([
+        below, touched.filter("runs").select("scenario", key="bank"),
+        raised.select("scenario", key=pl.format("load {}", "power_node")),
+        down.select("scenario", key=pl.format("fabric {}", "fabric")),
+    ]).unique()  # fmt: skip
+    both = keys.join(keys, on="key", suffix="_b").filter(pl.col("scenario") < pl.col("scenario_b"))
+    both = both.select(a="scenario", b="scenario_b").unique().sort("a", "b")
+    for one, other in (("a", "b"), ("b", "a")):
+        both = both.join(dark, left_on=[one, other], right_on=["scenario", "power_node"], how="anti")
+    both = both.with_columns(component=pl.format("{} + {}", "a", "b"))
+    facts = parts.select(pl.col("kind").cast(pl.String), "feed", "hall", name="power_node")
+    for end in ("a", "b"):
+        both = both.join(facts.rename({c: f"{end}_{c}" for c in facts.columns}), left_on=end, right_on=f"{end}_name")
+    same = {c: pl.when(pl.col(f"a_{c}") == pl.col(f"b_{c}")).then(f"a_{c}") for c in ("feed", "hall")}
+    lost = both.sort("a", "b").select("component", kind=pl.format("{} + {}", "a_kind", "b_kind"), **same)
+    fails = pl.concat(both.select("component", power_node=end) for end in ("a", "b"))
+    return lost, fails.select(
+        pl.col(c).cast(t) if c in fails.columns else pl.lit(None, dtype=t).alias(c) for c, t in FAILS.items()
+    )
+
+
+def feed_losses(view: View) -> pl.DataFrame:
+    """View -> what the devices of each product do when a feed is lost, a row for each way that they are plugged in:
+    product, kind, feed, devices, psus, left, left_w, nameplate_w, typical_w, runs, may (null: drops) and held_by.
+
+    Of a busbar the product is that of its power shelves, and a device is a busbar.
+    """
+    failed = view.plan.power_nodes.drop_nulls("feed").select("power_node", scenario="feed")
+    plugged = view.plan.loads.filter(pl.col("psus") > 0).join(banks(view.plan.loads), on="device")
+    product = plugged.join(view.plan.devices.select("device", "kind", "product"), on="device")
+    product = product.group_by("bank").agg(pl.col("kind", "product").sort_by("device").first())
+    frame = view.train.touched(view.train.dark(failed)).join(product, on="bank").rename({"scenario": "feed"})
+    by = ["kind", "product", "feed", "psus", "left", "left_w", "nameplate_w", "typical_w", "runs", "may", "held_by"]
+    frame = frame.with_columns(pl.col("kind").cast(pl.String)).group_by(by).agg(devices=pl.len())
+    return frame.sort(by, nulls_last=True)
+
+
+COLUMNS = (
+    "component", "kind", "feed", "hall", "nodes_dropped", "nodes_throttled", "throttled_to", "throttled_by",
+    "gpus_lost", "rails_lost", "ports_lost", "leaves_dark", "spines_dark", "cores_dark", "oob_dark", "overloaded",
+    "overloaded_pct", "units_whole", "gpus_trainable", "gpus_before",
+)  # fmt: skip
+
+
+def _motors(plan: Plan) -> pl.DataFrame:
+    """Plan -> the motor control centre of each machine of a plant: name, power_node."""
+    machines = plan.cooling_nodes.select("hall", pl.col("kind").cast(pl.String), own="plant", name="cooling_node")
+    halls = plan.plant_loads.select(pl.col("kind").cast(pl.String), "hall", "plant").drop_nulls("hall").unique()
+    machines = machines.join(halls, on=["kind", "hall"], how="left", nulls_equal=True)
+    machines = machines.with_columns(plant=pl.coalesce("own", "plant")).drop_nulls("plant")
+    machines = machines.filter(pl.col("kind").is_in(COOLERS), pl.col("kind") != "cdu")
+    turn = pl.col("name").rank("dense").over("plant", "kind").cast(pl.Int64) - 1
+    plant = pl.col("power_node").str.replace(r"-mcc\d+$", "")
+    centres = plan.power_nodes.filter(pl.col("kind") == "motor_control").select("power_node", plant=plant)
+    centres = centres.with_columns(nth=pl.int_range(pl.len()).over("plant"), of=pl.len().over("plant").cast(pl.Int64))
+    counts = centres.select("plant", "of").unique()
+    machines = machines.with_columns(turn=turn).join(counts, on="plant").with_columns(nth=pl.col("turn") % pl.col("of"))
+    return machines.join(centres, on=["plant", "nth"]).select("name", "power_node")
+
+
+class _Swept:
+    """All losses together: the frames between a cause and what it takes down, each computed once."""
+
+    def __init__(self, view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> None:
+        self.view, self.plan, self.train = view, view.plan, view.train
+        numbers = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
+        self.fails = fails.join(numbers, on="component")
+        self.hung = banks(self.plan.loads).select("device", "bank")
+        devices = self.plan.devices.select("device", "kind", "role", "fabric", "unit")
+        gpus = self.plan.gpus.group_by("device").agg(gpus=pl.len())
+        self.nodes = devices.filter(kind="node").join(gpus, on="device", how="left").select(
+            "device", "unit", pl.col("gpus").fill_null(0)
+        )  # fmt: skip
+        self.switches = devices.filter(kind="switch").select("device", "role", "fabric")
+        self.failed = self.fails.drop_nulls("power_node").select("scenario", "power_node")
+        self.dark = self.train.dark(self.failed)
+        self.touched = self.train.touched(self.dark)
+        dead = self.touched.filter(~pl.col("runs"))
+        self.powerless = dead.join(self.hung, on="bank").select("scenario", "device")
+        self.down = pl.concat([self.powerless, self.fails.drop_nulls("device").select("scenario", "device")]).unique()
+        self.down = pl.concat([self.down, self._hot()]).unique()
+        self.cut = self._cut()
+        self.dropped = self.down.join(self.nodes, on="device")
+        self.off_rails = self._off(self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf"))
+        slow = self.touched.filter(pl.col("runs"), pl.col("may") < 1).join(self.hung, on="bank")
+        self.slow = slow.join(self.nodes, on="device").join(self.down, on=["scenario", "device"], how="anti")
+        self.units = self._units()
+        self.all_units = len(self.units)
+        most = self.units.group_by("fabric").agg(pl.col("gpus").sum())["gpus"].max()
+        self.gpus_before = int(most or 0)  # type: ignore[arg-type]  # whole numbers
+
+    def _hot(self) -> pl.DataFrame:
+        """Devices whose heat goes nowhere: scenario, device."""
+        nodes, plan = self.plan.cooling_nodes, self.plan
+        liquid, air = pl.col("liquid_w"), pl.col("nameplate_w") - pl.col("liquid_w")
+        heat = plan.cooling_connections.join(plan.loads, on="device").select(
+            name=pl.format("{} {}", "device", pl.col("medium").cast(pl.String)),
+            parent="cooling_node",
+            heat_w=pl.when(pl.col("medium") == "liquid").then(liquid).otherwise(air),
+            device="device",
+        )  # fmt: skip
+        weight = nodes.select(parent="cooling_node", weight=pl.col("capacity_w").cast(pl.Float64))
+        edges = pl.concat([plan.cooling_edges.select("parent", "child"), heat.select("parent", child="name")])
+        edges = edges.join(weight, on="parent", how="left")
+        given = pl.concat([nodes.select("heat_w", name="cooling_node"), heat.select("heat_w", "name")])
+        # A parent of unknown capacity takes whatever comes.
+        known = pl.when(pl.col("weight").null_count() == 0).then(pl.col("weight").sum())
+        spare = edges.group_by(name="child").agg(all_w=known).join(given, on="name")
+        spare = spare.select("name", spare_w=pl.col("all_w") - pl.col("heat_w"))
+        named = self.fails.drop_nulls("cooler").select("scenario", name="cooler")
+        cdus = self.down.join(nodes, left_on="device", right_on="cooling_node", how="semi")
+        stopped = self.dark.join(_motors(plan), on="power_node").select("scenario", "name")
+        gone = fallen(edges, pl.concat([named, cdus.select("scenario", name="device"), stopped]), spare)
+        return gone.join(heat, on="name").select("scenario", "device")
+
+    def _cut(self) -> pl.DataFrame:
+        """Switches that are down or have no way up any more: scenario, device."""
+        links = self.plan.links.filter(pl.col("tier") != "node_leaf")
+        edges = links.select(parent="b_device", child="a_device").unique()
+        dark = self.down.join(self.switches, on="device", how="semi").select("scenario", name="device")
+        return fallen(edges, dark).select("scenario", device="name")
+
+    def _off(self, links: pl.DataFrame) -> pl.DataFrame:
+        """Links of nodes to leaves -> those of running nodes that lead nowhere: scenario, device, link."""
+        ends = links.select("link", device="a_device", leaf="b_device").join(self.nodes, on="device", how="semi")
+        off = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", "link", device="device_right")
+        return off.join(self.down, on=["scenario", "device"], how="anti")
+
+    def _units(self) -> pl.DataFrame:
+        """Units with GPUs: unit, gpus, and the training fabric that they are on."""
+        fabric = self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf").select("fabric", device="a_device")
+        fabric = fabric.unique("device", keep="first", maintain_order=True).join(self.nodes, on="device")
+        fabric = fabric.group_by("unit").agg(pl.col("fabric").min())
+        return self.plan.units.select("unit", pl.col("gpus").cast(pl.Int64)).join(fabric, on="unit", how="left")
+
+    def tables(self) -> list[pl.DataFrame]:
+        """Frames of one row a scenario that lost something, with the columns of a loss."""
+        return [
+            self.dropped.group_by("scenario").agg(nodes_dropped=pl.len(), gpus_lost=pl.col("gpus").sum()),
+            self._throttled(),
+            self.off_rails.group_by("scenario").agg(rails_lost=pl.len()),
+            self._beside().group_by("scenario").agg(ports_lost=pl.len()),
+            self._dark_switches(),
+            self._unreached().group_by("scenario").agg(oob_dark=pl.len()),
+            self._overloaded(),
+            self._trainable(),
+        ]
+
+    def _throttled(self) -> pl.DataFrame:
+        """Nodes that run on less than their nameplate: how many, the least share, what holds the worst."""
+        slow = self.slow.sort("may", "held_by").group_by("scenario", maintain_order=True)
+        return slow.agg(
+            nodes_throttled=pl.len(), throttled_to=pl.col("may").first(), throttled_by=pl.col("held_by").first()
+        )
+
+    def _beside(self) -> pl.DataFrame:
+        """Ports of running nodes on the front end and the storage fabric that lead nowhere."""
+        return self._off(self.plan.links.filter(~TRAINING, pl.col("fabric") != "oob", pl.col("tier") == "node_leaf"))
+
+    def _dark_switches(self) -> pl.DataFrame:
+        dark = self.down.join(self.switches.filter(pl.col("fabric") != "oob"), on="device")
+        words = {"leaf": "leaves_dark", "spine": "spines_dark", "core": "cores_dark"}
+        return dark.group_by("scenario").agg((pl.col("role") == r).sum().alias(c) for r, c in words.items())
+
+    def _unreached(self) -> pl.DataFrame:
+        """Nodes with power whose BMC has no port left that leads anywhere: scenario, device."""
+        bmcs = self.plan.addresses.filter(pl.col("purpose") == "bmc").select("device", "port")
+        ends = self.plan.links.join(bmcs, left_on=["a_device", "a_port"], right_on=["device", "port"], how="semi")
+        ends = ends.select(device="a_device", leaf="b_device").join(self.nodes, on="device", how="semi")
+        has = ends.group_by("device").agg(has=pl.len())
+        off = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", device="device_right")
+        off = off.group_by("scenario", "device").len().join(has, on="device").filter(pl.col("len") == pl.col("has"))
+        dead = self.touched.filter(pl.col("left") == 0).join(self.hung, on="bank")
+        return off.join(dead, on=["scenario", "device"], how="anti")
+
+    def _overloaded(self) -> pl.DataFrame:
+        """The part that a loss brings farthest over what it may carry."""
+        loads = self.plan.power_loads.select("power_node", "nameplate_w")
+        then = self.train.carried(self.failed, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
+        parts = self.plan.power_nodes.select("power_node", "capacity_w")
+        over = then.join(parts, on="power_node").filter(pl.col("load_w") > pl.col("capacity_w") + HALF_A_WATT)
+        over = over.with_columns(pct=(100 * pl.col("load_w") / pl.col("capacity_w")).round(1))
+        over = over.sort(-pl.col("pct"), "power_node").group_by("scenario", maintain_order=True).first()
+        return over.select("scenario", overloaded="power_node", overloaded_pct="pct")
+
+    def _trainable(self) -> pl.DataFrame:
+        """Units that are left whole, and the GPUs of the largest set of them on one fabric."""
+        broken = pl.concat(f.select("scenario", "device") for f in (self.dropped, self.off_rails))
+        broken = broken.join(self.nodes, on="device").select("scenario", "unit").unique().join(self.units, on="unit")
+        gone = broken.group_by("scenario", "fabric").agg(n=pl.len(), lost=pl.col("gpus").sum())
+        scenarios = gone.select("scenario").unique(maintain_order=True)
+        fabrics = self.units.group_by("fabric", maintain_order=True).agg(pl.len(), pl.col("gpus").sum())
+        frame = scenarios.join(fabrics, how="cross").join(gone, on=["scenario", "fabric"], how="left", nulls_equal=True)
+        left = frame.with_columns(
+            n=pl.col("len") - pl.col("n").fill_null(0), left=pl.col("gpus") - pl.col("lost").fill_null(0)
+        )
+        return left.group_by("scenario").agg(
+            units_whole=pl.col("n").sum().cast(pl.Int64), gpus_trainable=pl.col("left").max()
+        )
