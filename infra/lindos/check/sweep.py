@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from lindos.check.outage import HALF_A_WATT, fallen
 from lindos.plan.address import TRAINING
 from lindos.plan.feed import banks
+from lindos.plan.outage import HALF_A_WATT, fallen
 
 if TYPE_CHECKING:
     from lindos.check.view import View
@@ -216,7 +216,8 @@ def _motors(plan: Plan) -> pl.DataFrame:
     halls = plan.plant_loads.select(pl.col("kind").cast(pl.String), "hall", "plant").drop_nulls("hall").unique()
     machines = machines.join(halls, on=["kind", "hall"], how="left", nulls_equal=True)
     machines = machines.with_columns(plant=pl.coalesce("own", "plant")).drop_nulls("plant")
-    machines = machines.filter(pl.col("kind").is_in(COOLERS), pl.col("kind") != "cdu")
+    # Fans of rear doors hang on the PDUs of their rack.
+    machines = machines.filter(pl.col("kind").is_in(COOLERS), ~pl.col("kind").is_in(["cdu", "rear_door"]))
     turn = pl.col("name").rank("dense").over("plant", "kind").cast(pl.Int64) - 1
     plant = pl.col("power_node").str.replace(r"-mcc\d+$", "")
     centres = plan.power_nodes.filter(pl.col("kind") == "motor_control").select("power_node", plant=plant)

@@ -57,11 +57,15 @@ def _goes(row: dict[str, Any]) -> Iterator[str]:
 
 
 def feed_lines(losses: pl.DataFrame) -> Iterator[str]:
-    """What each product does when a feed is lost -> lines."""
+    """What each product does when a feed is lost -> lines; of devices with one fate the measured draw of the hungriest,
+    because that of switches varies with their optics.
+    """
     head = ("product", "feed", "devices", "supplies", "kW left", "nameplate", "measured", "then")
     rows: list[Sequence[str]] = [head]
-    same = [c for c in losses.columns if c != "feed"]
-    for r in losses.group_by(same, maintain_order=True).agg(pl.col("feed").sort().str.join(", ")).iter_rows(named=True):
+    fate = [c for c in losses.columns if c not in ("feed", "typical_w", "devices")]
+    alike = losses.group_by(*fate, "feed", maintain_order=True).agg(pl.col("devices").sum(), pl.col("typical_w").max())
+    same = [*fate, "devices", "typical_w"]
+    for r in alike.group_by(same, maintain_order=True).agg(pl.col("feed").sort().str.join(", ")).iter_rows(named=True):
         left = "" if r["left_w"] is None else f"{r['left_w'] / 1000:.1f}"
         supplies = f"{r['left']} of {r['psus']}"
         rows.append((r["product"], r["feed"], f"{r['devices']:,}", supplies, left, f"{r['nameplate_w'] / 1000:.1f}",

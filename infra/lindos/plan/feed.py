@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from lindos.plan.flow import carry
-from lindos.plan.train import train
+from lindos.plan.train import Machines, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,8 +203,12 @@ def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataF
     per_rack = (
         devices.select("device", "rack").join(watts, on="device").group_by("rack").agg(pl.col("nameplate_w").sum())
     )
-    drawn = dict(plants.group_by("plant", maintain_order=True).agg(pl.col("nameplate_w").sum()).iter_rows())
-    nodes, edges = train(spec, racks, cords, per_rack, drawn)
+    spare = pl.col("count").cast(pl.Int64) - pl.col("needed").cast(pl.Int64)
+    count = pl.col("count").cast(pl.Int64)
+    centres = pl.when(spare > 0).then((count + spare - 1) // spare.clip(1)).otherwise(1)
+    drawn = plants.group_by("plant", maintain_order=True).agg(pl.col("nameplate_w").sum(), centres.max())
+    machines = {plant: Machines(watts, most) for plant, watts, most in drawn.iter_rows()}
+    nodes, edges = train(spec, racks, cords, per_rack, machines)
     shares = cords.select("pdu", "typical_w", nameplate_w="cord_w")
     carried = carry(nodes, edges, hung(nodes, shares, plants), ["nameplate_w", "typical_w"])
     plugged = _phases(cords).select("device", "psu", "pdu", "feed", "phase", "slice")

@@ -18,7 +18,7 @@ from lindos.plan.flow import MILLION
 from lindos.spec.power import SHARED, trunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lindos.spec.model import Spec
     from lindos.spec.power import Chain, Power
@@ -77,6 +77,14 @@ class Path:
 
     block: Block
     reserve: Block | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """What the machines of a plant draw, and over how many centres they have to be spread."""
+
+    watts: int
+    centres: int
 
 
 @dataclass(slots=True)
@@ -233,30 +241,38 @@ def _blocks(parts: _Parts, spec: Spec, placed: pl.DataFrame, serving: dict[str, 
 
 
 def _motor_control(
-    parts: _Parts, spec: Spec, plants: dict[str, int], serving: dict[str, list[str]], standing: dict[str, int]
+    parts: _Parts, spec: Spec, plants: Mapping[str, Machines], serving: dict[str, list[str]], standing: dict[str, int]
 ) -> None:
-    """Watts of each plant -> its motor control centres, each on a transformer of every feed that carries it alone.
+    """Machines of each plant -> its motor control centres, each on a board of every feed that carries it alone.
 
-    Cooling goes on when a feed is lost: pumps, chillers and towers switch over together.
+    There are so many centres that the loss of one costs no more machines than are spare.
     """
     chain, each_w = spec.power.chain, transformer_w(spec.power.chain)
     over = trunks_of(chain.redundancy, spec.power.feeds)
-    ring_w = three_phase_w(chain.ring.kv * 1000, chain.ring.amps)
-    per_ring = max(1, int(ring_w * chain.transformer.efficiency // each_w))
-    for plant, watts in plants.items():
-        for n in range(-(-watts // each_w)):
-            centre = parts.part(f"{plant}-mcc{n + 1}", "motor_control", each_w, volts=chain.busway.volts)
-            for trunk in dict.fromkeys(over[(n + i) % len(over)] for i in range(min(2, len(over)))):
+    low, ring_w = chain.busway.volts, three_phase_w(chain.ring.kv * 1000, chain.ring.amps)
+    per_ring, centre_w = max(1, ring_w // each_w), three_phase_w(low, chain.busway.amps)
+    for plant, machines in plants.items():
+        boards = -(-machines.watts // each_w)
+        for n in range(max(machines.centres, -(-machines.watts // centre_w)) if machines.watts else 0):
+            centre = parts.part(f"{plant}-mcc{n + 1}", "motor_control", centre_w, volts=low)
+            k = n % boards
+            for trunk in dict.fromkeys(over[(k + i) % len(over)] for i in range(min(2, len(over)))):
                 side = trunk if trunk in spec.power.feeds else None
+                dash = "" if side else "-"
+                board = f"{plant}-plant-board-{trunk}{dash}{k + 1}"
+                parts.join(board, centre)
+                if board in parts.nodes:
+                    continue
+                parts.part(board, "board", each_w, feed=side, volts=low)
                 one = parts.part(
-                    f"{plant}-mcc{n + 1}-tr-{trunk}", "transformer", each_w, feed=side, volts=chain.busway.volts,
+                    f"{plant}-plant-tr-{trunk}{dash}{k + 1}", "transformer", each_w, feed=side, volts=low,
                     efficiency=chain.transformer.efficiency,
                 )  # fmt: skip
                 ring = parts.part(
-                    f"{plant}-mcc-ring-{trunk}{n // per_ring + 1}", "ring", ring_w, feed=side,
+                    f"{plant}-plant-ring-{trunk}{dash}{k // per_ring + 1}", "ring", ring_w, feed=side,
                     volts=int(chain.ring.kv * 1000),
                 )  # fmt: skip
-                parts.join(one, centre)
+                parts.join(one, board)
                 parts.join(ring, one)
                 for outlet in serving[trunk]:
                     parts.join(outlet, ring)
@@ -314,9 +330,9 @@ def _pdus(spec: Spec, placed: pl.DataFrame, cords: pl.DataFrame) -> tuple[pl.Dat
 
 
 def train(
-    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, rack_w: pl.DataFrame, plants: dict[str, int]
+    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, rack_w: pl.DataFrame, plants: Mapping[str, Machines]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Spec, placed racks, cords (pdu, feed, rack), watts of each rack and plant -> nodes and edges of the train."""
+    """Spec, placed racks, cords (pdu, feed, rack), watts of racks, machines of plants -> the train: nodes and edges."""
     parts = _Parts()
     serving = _upstream(parts, spec.power)
     placed = zoned(spec, racks, rack_w)
