@@ -245,20 +245,18 @@ def _motor_control(
 ) -> None:
     """Machines of each plant -> its motor control centres, each on a board of every feed that carries it alone.
 
-    There are so many centres that the loss of one costs no more machines than are spare.
+    There are so many centres that the loss of one costs no more machines than are spare. What a board carries does not
+    depend on how many there are, so that a plant that grows moves none.
     """
     chain, each_w = spec.power.chain, transformer_w(spec.power.chain)
     over = trunks_of(chain.redundancy, spec.power.feeds)
     low, ring_w = chain.busway.volts, three_phase_w(chain.ring.kv * 1000, chain.ring.amps)
-    per_ring, centre_w = max(1, ring_w // each_w), three_phase_w(low, chain.busway.amps)
+    centre_w = min(each_w, three_phase_w(low, chain.busway.amps))
+    per_ring, per_board = max(1, ring_w // each_w), each_w // centre_w
     for plant, machines in plants.items():
-        centres = max(machines.centres, -(-machines.watts // centre_w)) if machines.watts else 0
-        boards = -(-machines.watts // each_w)
-        while centres > boards and -(-centres // boards) * machines.watts > each_w * centres:
-            boards += 1  # centres are dealt out whole
-        for n in range(centres):
+        for n in range(max(machines.centres, -(-machines.watts // centre_w)) if machines.watts else 0):
             centre = parts.part(f"{plant}-mcc{n + 1}", "motor_control", centre_w, volts=low)
-            k = n % boards
+            k = n // per_board
             for trunk in dict.fromkeys(over[(k + i) % len(over)] for i in range(min(2, len(over)))):
                 side = trunk if trunk in spec.power.feeds else None
                 dash = "" if side else "-"
