@@ -268,6 +268,20 @@ def _heat(cooling: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _sweep_one(made: Plan, spec: Spec, together: list[str], *, as_json: bool) -> None:
+    """Plan and components that are lost together -> the devices that feel it, on stdout."""
+    from lindos.check import sweep as losses
+    from lindos.check.sweep_report import hit_lines
+    from lindos.check.view import View
+
+    view = View(made, spec)
+    row, hit = losses.lost_together(view, together)
+    if as_json:
+        print(json.dumps({"site": made.site, "loss": row, "nodes": hit.drop("component").to_dicts()}))
+        return
+    print("\n".join(hit_lines(row, hit)))
+
+
 def _sweep(made: Plan, spec: Spec, worst: int, *, pairs: bool, as_json: bool) -> None:
     """Plan -> what each loss takes down, on stdout."""
     from lindos.check import sweep as losses
@@ -301,12 +315,19 @@ def check(
     worst: Annotated[
         int, typer.Option(min=0, help="How many losses the sweep tells; by default 10, as JSON all of them.")
     ] = 0,
+    of: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COMPONENT", help="The nodes that this loss takes down; repeated: all of them together."),
+    ] = None,
 ) -> None:
     """Hold the design against the rules of the field, or say what each loss takes down."""
     from lindos.check import LOAD_FLOW, RULES, check_load_flow
     from lindos.check import check as run_rules
 
     _, spec, made = _plan(site)
+    if of:
+        _sweep_one(made, spec, of, as_json=as_json)
+        return
     if sweep or pairs:
         _sweep(made, spec, worst, pairs=pairs, as_json=as_json)
         return

@@ -152,3 +152,32 @@ def test_nothing_of_the_lab_is_in_the_namespace_of_this_machine() -> None:
     links = json.loads(subprocess.run(["ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
     assert not [link["ifname"] for link in links if link["ifname"].startswith(("etp", "rail", "br-oob", "mgmt", "fe"))]
     assert os.environ.get("LINDOS_BMC_PASSWORD") is None
+
+
+def machines() -> tuple[set[str], set[str]]:
+    """Nodes of the twin that run, and all of them."""
+    rows = [line.split() for line in lindos("twin", "status", "lab").stdout.splitlines() if " node " in line]
+    return {r[0] for r in rows if r[2] == "runs"}, {r[0] for r in rows}
+
+
+@pytest.mark.parametrize(
+    ("lost", "faults"),
+    [
+        (["feed a"], [["feed-loss", "a"]]),
+        (["rack lab-a0002-r01"], [["pdu-loss", "lab-a0002-r01-pdu-a1"], ["pdu-loss", "lab-a0002-r01-pdu-b1"]]),
+        (["feed a", "lab-a0001-r01-pdu-b1"], [["feed-loss", "a"], ["pdu-loss", "lab-a0001-r01-pdu-b1"]]),
+    ],
+    ids=["a feed", "a rack", "a feed and a PDU of the other"],
+)
+def test_what_loses_its_power_is_what_the_sweep_says(lost: list[str], faults: list[list[str]], healed: None) -> None:
+    """The twin follows the cords of its power supplies, the sweep the power train of the plan."""
+    ran, all_nodes = machines()
+    assert ran == all_nodes
+    of = [word for component in lost for word in ("--of", component)]
+    told = json.loads(lindos("check", "lab", *of, "--json").stdout)
+    drops = {n["device"] for n in told["nodes"] if n["does"] == "drops"}
+    for fault in faults:
+        lindos("twin", "inject", "lab", *fault)
+    runs, _ = machines()
+    assert all_nodes - runs == drops
+    assert told["loss"]["nodes_dropped"] == len(drops)

@@ -13,15 +13,19 @@ Machines of a plant stop with the motor control centre that they hang on: those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from lindos.catalogue.nearest import did_you_mean
+from lindos.errors import Problem, SpecError
 from lindos.plan.address import TRAINING
 from lindos.plan.feed import banks
 from lindos.plan.outage import HALF_A_WATT, fallen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lindos.check.view import View
     from lindos.plan.tables import Plan
 
@@ -120,6 +124,27 @@ def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
     return (
         hit.join(names, on="scenario").select("component", "device", "does", "why").sort("component", "device", "does")
     )
+
+
+def lost_together(view: View, names: Sequence[str]) -> tuple[dict[str, Any], pl.DataFrame]:
+    """View and components as the sweep names them, lost at the same time -> the row of `losses`, and `nodes_hit`.
+
+    SpecError where there is no such component, with the nearest names.
+    """
+    known, fails = components(view)
+    if strange := [n for n in names if n not in set(known["component"])]:
+        every = known["component"].to_list()
+        hint = "the sweep names them: lindos check SITE --sweep --json"
+        raise SpecError(
+            [Problem(f"the sweep knows no component '{n}'", hint=did_you_mean(n, every, hint)) for n in strange]
+        )
+    together = " + ".join(names)
+    kinds = known.filter(pl.col("component").is_in(names))["kind"].unique().sort()
+    none = pl.lit(None, dtype=pl.String)
+    lost = pl.DataFrame({"component": [together], "kind": [" + ".join(kinds)]}).with_columns(feed=none, hall=none)
+    fails = fails.filter(pl.col("component").is_in(names)).with_columns(component=pl.lit(together))
+    (row,) = losses(view, lost, fails).to_dicts()
+    return row, nodes_hit(view, lost, fails)
 
 
 def unreached(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:

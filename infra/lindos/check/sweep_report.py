@@ -56,6 +56,16 @@ def _goes(row: dict[str, Any]) -> Iterator[str]:
         yield f"{row['overloaded']} carries {row['overloaded_pct']:.0f} % of what it may"
 
 
+def hit_lines(row: dict[str, Any], hit: pl.DataFrame) -> Iterator[str]:
+    """A loss and the nodes that feel it -> lines: what goes with it, then each node."""
+    goes = ", ".join(_goes(row)) or "takes nothing down"
+    yield f"{row['component']}: {goes}"
+    yield f"{row['gpus_trainable']:,} of {row['gpus_before']:,} GPUs are left to train together"
+    wide = max((len(d) for d in hit["device"]), default=0)
+    for node in hit.iter_rows(named=True):
+        yield f"  {node['device']:{wide}}  {node['does']:11}  {node['why']}"
+
+
 def feed_lines(losses: pl.DataFrame) -> Iterator[str]:
     """What each product does when a feed is lost -> lines; of devices with one fate the measured draw of the hungriest,
     because that of switches varies with their optics.
