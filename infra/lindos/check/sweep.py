@@ -13,6 +13,7 @@ Machines of a plant stop with the motor control centre that they hang on: those 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -21,7 +22,7 @@ from lindos.catalogue.nearest import did_you_mean
 from lindos.errors import Problem, SpecError
 from lindos.plan.address import TRAINING
 from lindos.plan.feed import banks
-from lindos.plan.outage import HALF_A_WATT, fallen
+from lindos.plan.outage import HALF_A_WATT, fallen, hurt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def components(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
     ]
     return (
         pl.concat(out, how="diagonal").select("component", "kind", "feed", "hall"),
-        pl.concat(fails, how="diagonal").select(pl.col(c).cast(t) for c, t in FAILS.items()),
+        _failing(pl.concat(fails, how="diagonal")),
     )
 
 
@@ -108,7 +109,7 @@ def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
     """Losses and what fails with each -> the nodes that feel it: component, device, does (drops, throttles, loses
     rails), why (power or cooling; what holds it and to which share; how many rail ports), in order.
     """
-    found = _Swept(view, lost, fails)
+    found = Swept(view, lost, fails)
     power = found.powerless.join(found.nodes, on="device").select("scenario", "device", why=pl.lit("power"))
     cooling = found.dropped.join(power, on=["scenario", "device"], how="anti")
     cooling = cooling.select("scenario", "device", why=pl.lit("cooling"))
@@ -120,10 +121,8 @@ def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
         frame.with_columns(does=pl.lit(does))
         for frame, does in ((power, "drops"), (cooling, "drops"), (slow, "throttles"), (off, "loses rails"))
     )
-    names = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
-    return (
-        hit.join(names, on="scenario").select("component", "device", "does", "why").sort("component", "device", "does")
-    )
+    hit = hit.join(found.numbers, on="scenario").select("component", "device", "does", "why")
+    return hit.sort("component", "device", "does")
 
 
 def lost_together(view: View, names: Sequence[str]) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -151,9 +150,9 @@ def unreached(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
     """Losses and what fails with each -> those after which nodes with power have a BMC that nothing reaches: component,
     nodes.
     """
-    count = _Swept(view, lost, fails).unreached().group_by("scenario").agg(nodes=pl.len())
-    names = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
-    return count.join(names, on="scenario").select("component", "nodes")
+    found = Swept(view, lost, fails)
+    count = found.unreached().group_by("scenario").agg(nodes=pl.len())
+    return count.join(found.numbers, on="scenario").select("component", "nodes")
 
 
 def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.DataFrame]:
@@ -167,15 +166,15 @@ def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.Dat
 
 def _together(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
     """Losses and what fails with each -> the same with the columns of a loss."""
-    found = _Swept(view, lost, fails)
-    counts = lost.with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
+    found = Swept(view, lost, fails)
+    counts = lost.join(found.numbers, on="component", maintain_order="left")
     for frame in found.tables():
         counts = counts.join(frame, on="scenario", how="left", maintain_order="left")
     return counts.select(
         *lost.columns,
         *(pl.col(c).fill_null(0).cast(pl.Int64) for c in COUNTS),
         "throttled_to", "throttled_by", "overloaded", "overloaded_pct",
-        units_whole=pl.col("units_whole").fill_null(found.all_units),
+        units_whole=pl.col("units_whole").fill_null(len(found.units)),
         gpus_trainable=pl.col("gpus_trainable").fill_null(found.gpus_before),
         gpus_before=pl.lit(found.gpus_before, dtype=pl.Int64),
     )  # fmt: skip
@@ -185,39 +184,37 @@ def pairs(view: View) -> tuple[pl.DataFrame, pl.DataFrame]:
     """View -> pairs of parts above the busways that may lose more together than each alone, and what fails with each;
     frames as of `components`.
 
-    Two parts do where both feed one part or one bank of supplies, where their loss raises the load of one part of the
-    halls, or where each takes switches of one fabric down. Any other pair loses what its two parts lose alone. A part
-    and one that goes dark with it are no pair.
+    Two parts do where each hurts the same thing and leaves it alive: a part of the power train, a bank of supplies, a
+    part of the cooling or what it cools, a switch that has lost a way up, a BMC that has lost a port; or where their
+    loss raises the load of one part of the halls. Any other pair loses what its two parts lose alone: whatever falls
+    first by both together has lost something to each. A part and one that goes dark with it are no pair.
     """
-    train, parts = view.train, view.plan.power_nodes.filter(~pl.col("kind").cast(pl.String).is_in(BELOW_BLOCKS))
-    single = parts.select("power_node", scenario="power_node")
-    dark = train.dark(single)
-    touched = train.touched(dark)
-    below = dark.join(train.edges, left_on="power_node", right_on="parent").select("scenario", key="child")
-    below = below.join(dark, left_on=["scenario", "key"], right_on=["scenario", "power_node"], how="anti")
-    down = touched.filter(~pl.col("runs")).join(banks(view.plan.loads), on="bank")
-    down = down.join(view.plan.devices.filter(pl.col("kind") == "switch"), on="device")
-    loads = view.plan.power_loads.select("power_node", "nameplate_w")
-    raised = train.carried(single, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
-    raised = raised.join(parts.filter(pl.col("kind").is_in(OF_HALLS)), on="power_node", how="semi")
-    keys = pl.concat([
-        below, touched.filter("runs").select("scenario", key="bank"),
-        raised.select("scenario", key=pl.format("load {}", "power_node")),
-        down.select("scenario", key=pl.format("fabric {}", "fabric")),
-    ]).unique()  # fmt: skip
-    both = keys.join(keys, on="key", suffix="_b").filter(pl.col("scenario") < pl.col("scenario_b"))
-    both = both.select(a="scenario", b="scenario_b").unique().sort("a", "b")
-    for one, other in (("a", "b"), ("b", "a")):
-        both = both.join(dark, left_on=[one, other], right_on=["scenario", "power_node"], how="anti")
-    both = both.with_columns(component=pl.format("{} + {}", "a", "b"))
-    facts = parts.select(pl.col("kind").cast(pl.String), "feed", "hall", name="power_node")
+    parts = view.plan.power_nodes.filter(~pl.col("kind").cast(pl.String).is_in(BELOW_BLOCKS))
+    single = parts.select(pl.col("kind").cast(pl.String), "feed", "hall", component="power_node")
+    found = Swept(view, single, _failing(single.select("component", power_node="component")))
+    # Many things are hurt by the same losses: each set of them is paired once.
+    sets = found.hurt().group_by("key").agg(pl.col("scenario").sort()).select(a="scenario").unique()
+    both = sets.with_columns(b="a").explode("a").explode("b").filter(pl.col("a") < pl.col("b")).unique()
     for end in ("a", "b"):
-        both = both.join(facts.rename({c: f"{end}_{c}" for c in facts.columns}), left_on=end, right_on=f"{end}_name")
+        named = found.numbers.select(pl.col("component").alias(f"{end}_name"), pl.col("scenario").alias(end))
+        both = both.join(named, on=end)
+    both = both.select(a=pl.min_horizontal("a_name", "b_name"), b=pl.max_horizontal("a_name", "b_name"))
+    dark = found.dark.join(found.numbers, on="scenario").select("component", "power_node")
+    for one, other in (("a", "b"), ("b", "a")):
+        both = both.join(dark, left_on=[one, other], right_on=["component", "power_node"], how="anti")
+    both = both.with_columns(component=pl.format("{} + {}", "a", "b"))
+    for end in ("a", "b"):
+        mine = single.rename({c: f"{end}_{c}" for c in single.columns})
+        both = both.join(mine, left_on=end, right_on=f"{end}_component")
     same = {c: pl.when(pl.col(f"a_{c}") == pl.col(f"b_{c}")).then(f"a_{c}") for c in ("feed", "hall")}
     lost = both.sort("a", "b").select("component", kind=pl.format("{} + {}", "a_kind", "b_kind"), **same)
-    fails = pl.concat(both.select("component", power_node=end) for end in ("a", "b"))
-    return lost, fails.select(
-        pl.col(c).cast(t) if c in fails.columns else pl.lit(None, dtype=t).alias(c) for c, t in FAILS.items()
+    return lost, _failing(pl.concat(both.select("component", power_node=end) for end in ("a", "b")))
+
+
+def _failing(some: pl.DataFrame) -> pl.DataFrame:
+    """A frame with some of the columns of FAILS -> with all of them."""
+    return some.select(
+        pl.col(c).cast(t) if c in some.columns else pl.lit(None, dtype=t).alias(c) for c, t in FAILS.items()
     )
 
 
@@ -261,13 +258,19 @@ def _motors(plan: Plan) -> pl.DataFrame:
     return machines.join(centres, on=["plant", "nth"]).select("name", "power_node")
 
 
-class _Swept:
+def _end() -> pl.Expr:
+    """The name of a device in the cooling, once for each medium that takes its heat."""
+    return pl.format("{} {}", "device", pl.col("medium").cast(pl.String))
+
+
+class Swept:
     """All losses together: the frames between a cause and what it takes down, each computed once."""
 
     def __init__(self, view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> None:
         self.view, self.plan, self.train = view, view.plan, view.train
-        numbers = lost.select("component").with_row_index("scenario").with_columns(pl.col("scenario").cast(SCENARIO))
-        self.fails = fails.join(numbers, on="component")
+        self.numbers = lost.select("component").with_row_index("scenario")
+        self.numbers = self.numbers.with_columns(pl.col("scenario").cast(SCENARIO))
+        self.fails = fails.join(self.numbers, on="component")
         self.hung = banks(self.plan.loads).select("device", "bank")
         devices = self.plan.devices.select("device", "kind", "role", "fabric", "unit")
         gpus = self.plan.gpus.group_by("device").agg(gpus=pl.len())
@@ -280,28 +283,74 @@ class _Swept:
         self.touched = self.train.touched(self.dark)
         dead = self.touched.filter(~pl.col("runs"))
         self.powerless = dead.join(self.hung, on="bank").select("scenario", "device")
-        self.down = pl.concat([self.powerless, self.fails.drop_nulls("device").select("scenario", "device")]).unique()
-        self.down = pl.concat([self.down, self._hot()]).unique()
-        self.cut = self._cut()
-        self.dropped = self.down.join(self.nodes, on="device")
-        self.off_rails = self._off(self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf"))
-        slow = self.touched.filter(pl.col("runs"), pl.col("may") < 1).join(self.hung, on="bank")
-        self.slow = slow.join(self.nodes, on="device").join(self.down, on=["scenario", "device"], how="anti")
-        self.units = self._units()
-        self.all_units = len(self.units)
-        most = self.units.group_by("fabric").agg(pl.col("gpus").sum())["gpus"].max()
-        self.gpus_before = int(most or 0)  # type: ignore[arg-type]  # whole numbers
+        self.stopped = pl.concat(
+            [self.powerless, self.fails.drop_nulls("device").select("scenario", "device")]
+        ).unique()
+        self.pipes, self.warm = self._warm()
+        ends = self.plan.cooling_connections.select("device", name=_end()).unique()
+        hot = self.warm.join(ends, on="name").select("scenario", "device")
+        self.down = pl.concat([self.stopped, hot]).unique()
+        links = self.plan.links.filter(pl.col("tier") != "node_leaf")
+        self.ways = links.select(parent="b_device", child="a_device").unique()
+        dark = self.down.join(self.switches, on="device", how="semi").select("scenario", name="device")
+        self.cut = fallen(self.ways, dark).select("scenario", device="name")
 
-    def _hot(self) -> pl.DataFrame:
-        """Devices whose heat goes nowhere: scenario, device."""
+    @cached_property
+    def dropped(self) -> pl.DataFrame:
+        """Nodes that are down: scenario, device, unit, gpus."""
+        return self.down.join(self.nodes, on="device")
+
+    @cached_property
+    def off_rails(self) -> pl.DataFrame:
+        """Rail links of running nodes that lead nowhere."""
+        return self._off(self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf"))
+
+    @cached_property
+    def slow(self) -> pl.DataFrame:
+        """Nodes that run below their nameplate, with what is left of their bank."""
+        slow = self.touched.filter(pl.col("runs"), pl.col("may") < 1).join(self.hung, on="bank")
+        return slow.join(self.nodes, on="device").join(self.down, on=["scenario", "device"], how="anti")
+
+    @cached_property
+    def units(self) -> pl.DataFrame:
+        """Units with GPUs: unit, gpus, and the training fabric that they are on."""
+        fabric = self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf").select("fabric", device="a_device")
+        fabric = fabric.unique("device", keep="first", maintain_order=True).join(self.nodes, on="device")
+        fabric = fabric.group_by("unit").agg(pl.col("fabric").min())
+        return self.plan.units.select("unit", pl.col("gpus").cast(pl.Int64)).join(fabric, on="unit", how="left")
+
+    @property
+    def gpus_before(self) -> int:
+        """GPUs of the largest training fabric."""
+        most = self.units.group_by("fabric").agg(pl.col("gpus").sum())["gpus"].max()
+        return int(most or 0)  # type: ignore[arg-type]  # whole numbers
+
+    def hurt(self) -> pl.DataFrame:
+        """What lives and has lost something that two losses together may take down: scenario, key."""
+        loads = self.plan.power_loads.select("power_node", "nameplate_w")
+        raised = self.train.carried(self.failed, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
+        halls = self.plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(OF_HALLS))
+        ends = self._bmc_ends().group_by("device").agg("leaf").filter(pl.col("leaf").list.len() > 1).explode("leaf")
+        ports = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", name="device_right")
+        frames = {
+            "part": hurt(self.train.edges, self.dark.rename({"power_node": "name"})),
+            "bank": self.touched.filter("runs").select("scenario", name="bank"),
+            "cooling": hurt(self.pipes, self.warm),
+            "switch": hurt(self.ways, self.cut.rename({"device": "name"})),
+            "bmc": ports.unique(),
+            "load": raised.join(halls, on="power_node", how="semi").select("scenario", name="power_node"),
+        }
+        return pl.concat(f.select("scenario", key=pl.format(f"{w} {{}}", "name")) for w, f in frames.items()).unique()
+
+    def _warm(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Edges of the cooling, down to each medium of a device, and all of it that falls: (parent, child, weight) and
+        (scenario, name).
+        """
         nodes, plan = self.plan.cooling_nodes, self.plan
         liquid, air = pl.col("liquid_w"), pl.col("nameplate_w") - pl.col("liquid_w")
         heat = plan.cooling_connections.join(plan.loads, on="device").select(
-            name=pl.format("{} {}", "device", pl.col("medium").cast(pl.String)),
-            parent="cooling_node",
-            heat_w=pl.when(pl.col("medium") == "liquid").then(liquid).otherwise(air),
-            device="device",
-        )  # fmt: skip
+            name=_end(), parent="cooling_node", heat_w=pl.when(pl.col("medium") == "liquid").then(liquid).otherwise(air)
+        )
         weight = nodes.select(parent="cooling_node", weight=pl.col("capacity_w").cast(pl.Float64))
         edges = pl.concat([plan.cooling_edges.select("parent", "child"), heat.select("parent", child="name")])
         edges = edges.join(weight, on="parent", how="left")
@@ -311,30 +360,15 @@ class _Swept:
         spare = edges.group_by(name="child").agg(all_w=known).join(given, on="name")
         spare = spare.select("name", spare_w=pl.col("all_w") - pl.col("heat_w"))
         named = self.fails.drop_nulls("cooler").select("scenario", name="cooler")
-        cdus = self.down.join(nodes, left_on="device", right_on="cooling_node", how="semi")
-        stopped = self.dark.join(_motors(plan), on="power_node").select("scenario", "name")
-        gone = fallen(edges, pl.concat([named, cdus.select("scenario", name="device"), stopped]), spare)
-        return gone.join(heat, on="name").select("scenario", "device")
-
-    def _cut(self) -> pl.DataFrame:
-        """Switches that are down or have no way up any more: scenario, device."""
-        links = self.plan.links.filter(pl.col("tier") != "node_leaf")
-        edges = links.select(parent="b_device", child="a_device").unique()
-        dark = self.down.join(self.switches, on="device", how="semi").select("scenario", name="device")
-        return fallen(edges, dark).select("scenario", device="name")
+        cdus = self.stopped.join(nodes, left_on="device", right_on="cooling_node", how="semi")
+        motors = self.dark.join(_motors(plan), on="power_node").select("scenario", "name")
+        return edges, fallen(edges, pl.concat([named, cdus.select("scenario", name="device"), motors]), spare)
 
     def _off(self, links: pl.DataFrame) -> pl.DataFrame:
         """Links of nodes to leaves -> those of running nodes that lead nowhere: scenario, device, link."""
         ends = links.select("link", device="a_device", leaf="b_device").join(self.nodes, on="device", how="semi")
         off = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", "link", device="device_right")
         return off.join(self.down, on=["scenario", "device"], how="anti")
-
-    def _units(self) -> pl.DataFrame:
-        """Units with GPUs: unit, gpus, and the training fabric that they are on."""
-        fabric = self.plan.links.filter(TRAINING, pl.col("tier") == "node_leaf").select("fabric", device="a_device")
-        fabric = fabric.unique("device", keep="first", maintain_order=True).join(self.nodes, on="device")
-        fabric = fabric.group_by("unit").agg(pl.col("fabric").min())
-        return self.plan.units.select("unit", pl.col("gpus").cast(pl.Int64)).join(fabric, on="unit", how="left")
 
     def tables(self) -> list[pl.DataFrame]:
         """Frames of one row a scenario that lost something, with the columns of a loss."""
@@ -365,11 +399,15 @@ class _Swept:
         words = {"leaf": "leaves_dark", "spine": "spines_dark", "core": "cores_dark"}
         return dark.group_by("scenario").agg((pl.col("role") == r).sum().alias(c) for r, c in words.items())
 
-    def unreached(self) -> pl.DataFrame:
-        """Nodes with power whose BMC has no port left that leads anywhere: scenario, device."""
+    def _bmc_ends(self) -> pl.DataFrame:
+        """Ports of the BMCs of nodes: device, leaf."""
         bmcs = self.plan.addresses.filter(pl.col("purpose") == "bmc").select("device", "port")
         ends = self.plan.links.join(bmcs, left_on=["a_device", "a_port"], right_on=["device", "port"], how="semi")
-        ends = ends.select(device="a_device", leaf="b_device").join(self.nodes, on="device", how="semi")
+        return ends.select(device="a_device", leaf="b_device").join(self.nodes, on="device", how="semi")
+
+    def unreached(self) -> pl.DataFrame:
+        """Nodes with power whose BMC has no port left that leads anywhere: scenario, device."""
+        ends = self._bmc_ends()
         has = ends.group_by("device").agg(has=pl.len())
         off = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", device="device_right")
         off = off.group_by("scenario", "device").len().join(has, on="device").filter(pl.col("len") == pl.col("has"))

@@ -49,6 +49,15 @@ def fallen(edges: pl.DataFrame, failed: pl.DataFrame, spare: pl.DataFrame | None
     return out
 
 
+def hurt(edges: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
+    """Edges of a graph (parent, child) and all that falls (scenario, name) -> what lives and has lost a parent, in the
+    same columns.
+    """
+    below = gone.join(edges.select("parent", "child"), left_on="name", right_on="parent")
+    below = below.select("scenario", name="child").unique()
+    return below.join(gone, on=["scenario", "name"], how="anti")
+
+
 @dataclass(frozen=True)
 class Train:
     """The power train of a plan, with the joins that every question about it shares."""
