@@ -116,7 +116,7 @@ def test_half_of_the_shelves_carry_a_rack_when_a_feed_is_lost(shelves: int, dead
     # Whatever is lost, the rack PDUs that are left carry all of the rack.
     train = View(plan).train
     failed = pl.DataFrame({"scenario": ["a", "b"], "power_node": ["substation-a", "substation-b"]})
-    then = train.carried(failed, "nameplate_w", plan.power_loads)
+    then = train.carried(train.dark(failed), "nameplate_w", plan.power_loads)
     assert not then.filter(pl.col("power_node").str.contains("-pdu-")).is_empty()
     runs = train.touched(train.dark(failed)).filter(~pl.col("runs"))
     assert {b for b in runs["bank"] if "-r0" in b} == expected

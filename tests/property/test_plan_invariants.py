@@ -299,7 +299,7 @@ def test_every_device_has_power_and_every_watt_comes_by_a_cord(site: dict[str, A
     assert abs(pdus["nameplate_w"].sum() - drawn) <= len(pdus)
     busways = plan.power_nodes.filter(kind="busway")
     failed = busways.select("power_node", scenario="feed")  # whatever feeds it, a feed is lost with all its busways
-    then = view.train.carried(failed, "nameplate_w", plan.power_loads)
+    then = view.train.carried(view.train.dark(failed), "nameplate_w", plan.power_loads)
     down = view.train.touched(view.train.dark(failed)).filter(~pl.col("runs"))
     for feed in view.feeds:
         changed = pdus.join(then.filter(scenario=feed), on="power_node", how="left")

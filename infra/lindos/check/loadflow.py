@@ -107,7 +107,7 @@ def cases(plan: Plan, train: Train, hall: str) -> list[Case]:
     rings = nodes.filter(pl.col("kind") == "ring").select("power_node", scenario=trunk())
     dark = train.dark(rings)
     then = [
-        train.carried(rings, column, loads).select("scenario", "power_node", pl.col("load_w").alias(column))
+        train.carried(dark, column, loads).select("scenario", "power_node", pl.col("load_w").alias(column))
         for column in ("nameplate_w", "typical_w")
     ]
     for lost in rings["scenario"].unique().sort():

@@ -157,8 +157,11 @@ def unreached(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
 
 def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.DataFrame]:
     """Losses -> the same in batches that leave at most so many parts without power together, or one loss alone."""
-    failed = fails.drop_nulls("power_node").select("power_node", scenario="component")
-    dark = view.train.dark(failed).group_by(component="scenario").agg(n=pl.len())
+    failed = fails.drop_nulls("power_node").join(lost, on="component", how="semi")
+    parts = failed.select("power_node", scenario="power_node").unique()
+    # A loss of several parts leaves about as many dark as they do one by one.
+    each = view.train.dark(parts).group_by(part="scenario").agg(n=pl.len())
+    dark = failed.join(each, left_on="power_node", right_on="part").group_by("component").agg(pl.col("n").sum())
     frame = lost.join(dark, on="component", how="left", maintain_order="left")
     frame = frame.with_columns(batch=pl.col("n").fill_null(0).cum_sum() // AT_ONCE)
     return frame.drop("n").partition_by("batch", maintain_order=True, include_key=False)
@@ -328,7 +331,7 @@ class Swept:
     def hurt(self) -> pl.DataFrame:
         """What lives and has lost something that two losses together may take down: scenario, key."""
         loads = self.plan.power_loads.select("power_node", "nameplate_w")
-        raised = self.train.carried(self.failed, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
+        raised = self.train.carried(self.dark, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
         halls = self.plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(OF_HALLS))
         ends = self._bmc_ends().group_by("device").agg("leaf").filter(pl.col("leaf").list.len() > 1).explode("leaf")
         ports = self.cut.join(ends, left_on="device", right_on="leaf").select("scenario", name="device_right")
@@ -417,7 +420,7 @@ class Swept:
     def _overloaded(self) -> pl.DataFrame:
         """The part that a loss brings farthest over what it may carry."""
         loads = self.plan.power_loads.select("power_node", "nameplate_w")
-        then = self.train.carried(self.failed, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
+        then = self.train.carried(self.dark, "nameplate_w", loads).filter(pl.col("load_w") > pl.col("was") + 1)
         parts = self.plan.power_nodes.select("power_node", "capacity_w")
         over = then.join(parts, on="power_node").filter(pl.col("load_w") > pl.col("capacity_w") + HALF_A_WATT)
         over = over.with_columns(pct=(100 * pl.col("load_w") / pl.col("capacity_w")).round(1))
