@@ -12,6 +12,7 @@ import pytest
 
 from lindos.emit import artefacts
 from lindos.plan import design_site
+from lindos.rollout.build import swept
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parents[1] / "golden" / "lab"
@@ -19,7 +20,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "lab"
 
 def made() -> dict[str, bytes]:
     spec, plan = design_site(ROOT / "inventories" / "lab" / "site.yaml")
-    return {a.path: a.data for a in artefacts(plan, spec.software) if not a.path.endswith(".parquet")}
+    files = (*artefacts(plan, spec.software), *swept(plan))
+    return {a.path: a.data for a in files if not a.path.endswith(".parquet")}
 
 
 @pytest.fixture(scope="module")

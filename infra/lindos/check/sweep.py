@@ -91,13 +91,7 @@ def sweep(view: View) -> pl.DataFrame:
 def losses(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
     """Losses (component, kind, feed, hall) and what fails with each (of FAILS) -> what goes with it, the worst first.
 
-    nodes_dropped and gpus_lost: without power or cooling. nodes_throttled: run below nameplate, the worst of them at
-    the share `throttled_to`, held by `throttled_by`. rails_lost and ports_lost: ports of running nodes for training and
-    beside it whose leaf is down or has no way up; each plane of a rail counts. leaves_dark, spines_dark, cores_dark:
-    switches that are down, out-of-band ones left out. oob_dark: nodes that have power and whose BMC nothing reaches.
-    overloaded, overloaded_pct: the part that the loss brings farthest over what it may carry. units_whole: units with
-    every node and every rail. gpus_trainable: GPUs of the whole units of one training fabric, where they are most;
-    gpus_before: the same when all is well. What joins two units above their leaves' ways up is not asked.
+    Columns and units are those of COLUMNS. What joins two units above their leaves' ways up is not asked.
     """
     out = pl.concat(_together(view, batch, fails) for batch in _batches(view, lost, fails))
     worst = ["gpus_trainable", "gpus_lost", "nodes_throttled", "rails_lost", "ports_lost", "oob_dark", "overloaded_pct"]
@@ -237,11 +231,29 @@ def feed_losses(view: View) -> pl.DataFrame:
     return frame.sort(by, nulls_last=True)
 
 
-COLUMNS = (
-    "component", "kind", "feed", "hall", "nodes_dropped", "nodes_throttled", "throttled_to", "throttled_by",
-    "gpus_lost", "rails_lost", "ports_lost", "leaves_dark", "spines_dark", "cores_dark", "oob_dark", "overloaded",
-    "overloaded_pct", "units_whole", "gpus_trainable", "gpus_before",
-)  # fmt: skip
+COLUMNS = {
+    "component": "what is lost: a part, `feed` or `rack` with its name, a switch, a cooler, or a pair of parts",
+    "kind": "what kind of thing it is",
+    "feed": "its feed, if it is of one",
+    "hall": "its hall, if it is of one",
+    "nodes_dropped": "nodes without power or cooling",
+    "nodes_throttled": "nodes that go on below their nameplate",
+    "throttled_to": "share of its nameplate that the worst of them keeps, 0 to 1",
+    "throttled_by": "what holds it: power brake, measured draw or nameplate",
+    "gpus_lost": "GPUs of the nodes that drop",
+    "rails_lost": "rail ports of running nodes that lead nowhere; each plane of a rail counts",
+    "ports_lost": "their ports on the front end and for storage that lead nowhere",
+    "leaves_dark": "leaves that are down, out-of-band ones left out",
+    "spines_dark": "spines that are down, out-of-band ones left out",
+    "cores_dark": "cores that are down",
+    "oob_dark": "nodes with power whose BMC nothing reaches",
+    "overloaded": "the part that the loss brings farthest over what it may carry",
+    "overloaded_pct": "what it then carries, in per cent of what it may",
+    "units_whole": "units with every node and every rail",
+    "gpus_trainable": "GPUs of the whole units of one training fabric, where they are most",
+    "gpus_before": "the same when all is well",
+}
+"""The columns of a loss, in order: what each says."""
 
 
 def _motors(plan: Plan) -> pl.DataFrame:

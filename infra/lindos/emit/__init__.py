@@ -3,6 +3,7 @@
 from lindos.emit.artefact import Artefact
 from lindos.emit.artefacts import EMITTERS, artefacts, work
 from lindos.emit.dialects import DIALECTS
+from lindos.emit.schedules import losses
 from lindos.emit.write import write_build
 
-__all__ = ["DIALECTS", "EMITTERS", "Artefact", "artefacts", "work", "write_build"]
+__all__ = ["DIALECTS", "EMITTERS", "Artefact", "artefacts", "losses", "work", "write_build"]

@@ -5,6 +5,7 @@ A row carries the first twelve digits of the digest of its slice, so that a repr
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -92,3 +93,11 @@ def power_cords(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
 def schedule(plan: Plan, _software: Mapping[str, str]) -> Iterator[Artefact]:
     """schedule.csv: the waves in which units come on and go off, in order."""
     yield _csv("schedule.csv", plan.waves)
+
+
+def losses(table: pl.DataFrame, columns: Mapping[str, str]) -> Iterator[Artefact]:
+    """The table of losses, and what its columns say -> sweep.csv, and sweep.parquet with the words as its metadata."""
+    yield _csv("sweep.csv", table)
+    file = io.BytesIO()
+    table.write_parquet(file, compression="zstd", statistics=False, metadata=dict(columns))
+    yield Artefact("sweep.parquet", file.getvalue())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from lindos.emit import work, write_build
+from lindos.check.sweep import COLUMNS, sweep
+from lindos.check.view import View
+from lindos.emit import losses, work, write_build
 from lindos.observation import OBSERVED, read_guids
 from lindos.plan import inputs_digest, load_site
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lindos.emit import Artefact
     from lindos.plan import Plan
     from lindos.spec import Spec
     from lindos.workspace import Workspace
@@ -34,5 +38,10 @@ def build(path: Path, workspace: Workspace, dialects: Sequence[str] = ()) -> Bui
     start = time.perf_counter()
     spec, plan = load_site(path, workspace)
     batches, rest = work(plan, spec.software, dialects, read_guids(path.parent / OBSERVED))
-    files = write_build(plan, batches, rest, workspace, inputs_digest(path))
+    files = write_build(plan, batches, chain(rest, swept(plan)), workspace, inputs_digest(path))
     return Built(spec, plan, files, time.perf_counter() - start)
+
+
+def swept(plan: Plan) -> Iterator[Artefact]:
+    """Plan -> the files of what each loss takes down, computed when they are asked for."""
+    yield from losses(sweep(View(plan)), COLUMNS)
