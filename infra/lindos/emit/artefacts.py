@@ -12,6 +12,7 @@ from lindos.emit.expect import expectations
 from lindos.emit.infiniband import infiniband
 from lindos.emit.inventory import inventory
 from lindos.emit.nodes import host_views
+from lindos.emit.scheduler import scheduler
 from lindos.emit.schedules import addresses, cables, devices, power_cords, schedule
 from lindos.emit.tables import tables
 from lindos.emit.ztp import zero_touch
@@ -47,6 +48,7 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     pull_lists,
     hosts,
     zero_touch,
+    scheduler,
 )
 """Plan and the versions of software that the site wants -> files; those of the switches are made in batches beside."""
 
