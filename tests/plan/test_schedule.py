@@ -23,6 +23,7 @@ from lindos.plan import design
 from lindos.plan.draw import FIXED
 from lindos.plan.schedule import Schedule, Variant, schedule, waves
 from lindos.plan.supply import available_mw, gpus_by_planning, supplies
+from lindos.plan.swing import Swing, swing
 from lindos.plan.working import by_planning, by_tree, compare
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
@@ -256,23 +257,62 @@ def test_a_battery_takes_the_step_that_generators_cannot() -> None:
     assert staged(power={"sources": both}).possible(date(2024, 6, 1))[0].units
 
 
-def swinging(swing_w: int, **said: Any) -> Schedule:
-    gpu = {"product": "h100_sxm", "reason": "recalled for a test of swings", "facts": {"swing_w": swing_w}}
-    sources = [{"name": "gen", "kind": "generator", "mw": 0.1, "step": 0.1}]
-    return staged(
-        power={"sources": sources},
-        assumptions=[*TALL["assumptions"], gpu],
-        schedule=said,
-    )
+def swinging(
+    sources: list[dict[str, Any]] | None = None, schedule: dict[str, Any] | None = None, **facts: Any
+) -> Swing:
+    """The five units of four GPUs, all on, on sources that take 10 kW at once if nothing else is said."""
+    gpu = {"product": "h100_sxm", "reason": "recalled for a test of swings", "facts": facts}
+    gen = {"name": "gen", "kind": "generator", "mw": 0.1, "step": 0.1}
+    made = staged(power={"sources": sources or [gen]}, assumptions=[*TALL["assumptions"], gpu], schedule=schedule or {})
+    on = made.on(date(2024, 6, 1))
+    assert on is not None
+    assert len(on.units) == 5
+    return swing(made, date(2024, 6, 1), on.units)
 
 
-def test_the_swing_of_all_gpus_is_a_limit_where_it_is_known() -> None:
-    """10 kW of steps: 20 GPUs that swing by 800 W are 16 kW, 12 of them (three units) 9.6 kW."""
-    on = swinging(800).possible(date(2024, 6, 1))[0]
-    assert len(on.units) == 3
-    assert on.refused is not None
-    assert on.refused.part == "load swing"
-    assert len(swinging(400).possible(date(2024, 6, 1))[0].units) == 5
+GRID_100 = {"name": "grid", "kind": "utility", "mw": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("said", "watts", "together"),
+    [
+        ({"swing_w": 800}, (16_000, 16_000, 16_000), 3),  # 12 GPUs are 9.6 kW
+        ({"swing_w": 400}, (8_000, 8_000, 8_000), 5),
+        ({"swing_w": 800, "power_floor_max": 0.9}, (16_000, 16_000, 1_400), 3),  # on offer, and not asked for
+        ({"swing_w": 800, "power_floor_max": 0.9, "schedule": {"power_floor": 0.5}}, (16_000, 7_000, 1_400), 5),
+        ({"swing_w": 100, "power_floor_max": 0.9, "schedule": {"power_floor": 0.5}}, (2_000, 2_000, 1_400), 5),
+        ({"swing_w": 800, "storage_peak_cut": 0.3}, (16_000, 11_800, 11_800), 4),  # 16 GPUs are 9.44 kW
+        ({"swing_w": 800, "sources": [GRID_100]}, (16_000, 16_000, 16_000), 5),  # no step is stated
+        ({"swing_w": 800, "sources": [GRID_100 | {"step": 0.1}]}, (16_000, 16_000, 16_000), 3),
+        ({"swing_w": 800, "sources": [GRID_100 | {"ramp_mw_per_min": 0.42}]}, (16_000, 16_000, 16_000), 2),  # 7 kW
+        ({"swing_w": None, "power_floor_max": 0.9, "schedule": {"power_floor": 0.5}}, (None, 7_000, 1_400), 5),
+    ],
+)
+def test_units_that_train_together_swing_no_more_than_sources_take(
+    said: dict[str, Any], watts: tuple[float | None, ...], together: int
+) -> None:
+    found = swinging(**said)
+    assert (found.bare_w, found.swing_w, found.best_w) == pytest.approx(watts)
+    assert (found.units, found.gpus) == (together, 4 * together)
+    assert found.holds == (together < 5)
+
+
+def test_a_swing_that_nobody_knows_is_not_evaluated() -> None:
+    found = swinging(swing_w=None)
+    assert (found.units, found.swing_w, found.missing, found.holds) == (None, None, ("h100_sxm",), False)
+
+
+def test_a_cap_lowers_the_heat_and_what_the_plant_draws() -> None:
+    """Nodes give 1,400 of 2,000 W under the cap: their liquid heat, and what pumps draw for it, fall by the share."""
+    made = staged(schedule={"caps": [{"w": 400}]})
+    nodes = made.tables.devices.filter(pl.col("kind") == "node").select("device")
+    was, now = (made.loads(cap).join(nodes, on="device")["liquid_w"].sum() for cap in (None, 400))
+    assert now == pytest.approx(0.7 * was, abs=len(nodes))
+    heat = [made.draws.of_cooling(made.loads(cap), cap)["heat_w"].sum() for cap in (None, 400)]
+    assert heat[1] < heat[0]
+    plant = [made.draws.of_plants(made.loads(cap), cap)["nameplate_w"].sum() for cap in (None, 400)]
+    assert plant[1] < plant[0]
+    assert plant[0] == pytest.approx(made.tables.plant_loads["nameplate_w"].sum())
 
 
 @pytest.mark.parametrize(

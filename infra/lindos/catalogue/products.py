@@ -169,13 +169,15 @@ class RackUnits(_Facts):
 
 class Gpu(_Facts):
     """A GPU. `swing_w` is how much its draw falls and rises between the phases of training, `power_floor_max` the share
-    of its TDP below which its power smoothing can keep it from falling.
+    of its TDP below which its power smoothing can keep it from falling, `storage_peak_cut` the share of its TDP by
+    which energy storage in its power supplies cuts the peaks.
     """
 
     tdp_w: Watts | None = None
     min_w: Watts | None = None
     swing_w: Watts | None = None
     power_floor_max: Annotated[float, Field(gt=0, le=1)] | None = None
+    storage_peak_cut: Annotated[float, Field(gt=0, lt=1)] | None = None
     hbm_gb: Count | None = None
     nvlink_gbs: Count | None = None
     nvlink_links: Count | None = None

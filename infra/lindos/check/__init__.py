@@ -24,6 +24,7 @@ from lindos.check import (
     power,
     roce,
     slices,
+    swing,
 )
 from lindos.check.rule import Rule, findings
 from lindos.check.view import View
@@ -92,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POWER-014", failures.no_part_feeds_all_spines_of_a_plane),
     Rule("POWER-015", failures.power_supplies_of_a_leaf_hang_on_more_than_one_busway),
     Rule("POWER-016", failures.redundancy_holds_what_it_promises),
+    Rule("POWER-017", swing.sources_take_the_swing_of_training),
     Rule("OOB-001", failures.bmcs_are_reached_when_another_rack_is_off),
     Rule("COOL-001", cooling.liquid_heat_is_a_part_of_the_draw),
     Rule("COOL-002", cooling.every_device_gives_its_heat_to_one_part),

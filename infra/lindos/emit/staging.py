@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lindos.plan.ready import FIRST
 from lindos.plan.supply import available_mw
+from lindos.plan.swing import swing
 from lindos.plan.working import by_planning, by_tree, compare
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lindos.plan.schedule import Schedule
     from lindos.plan.supply import Supply
+    from lindos.plan.swing import Swing
     from lindos.plan.working import Figure
 
 ALL_ON = "none: every unit is on"
@@ -54,6 +56,30 @@ def dates(made: Schedule) -> list[date]:
     return sorted(days)
 
 
+def _swing(made: Schedule, day: date) -> dict[str, Any]:
+    """What the units that are on swing by when they train together; watts that nobody knows are None."""
+    on = made.on(day)
+    said = swing(made, day, on.units if on else ())
+    mw = {"mw_without_smoothing": said.bare_w, "mw": said.swing_w, "mw_with_all_smoothing": said.best_w}
+    return {
+        "evaluated": not said.missing,
+        **{name: None if w is None else w / 1e6 for name, w in mw.items()},
+        "mw_sources_take": said.takes_w / 1e6,
+        "units_together": said.units,
+        "gpus_together": said.gpus,
+        "limit": _holds(said),
+    }
+
+
+def _holds(said: Swing) -> str:
+    """A swing -> in words whether units have to wait with training together."""
+    if said.missing:
+        return f"not evaluated: the swing of {', '.join(said.missing)} is not known (swing_w)"
+    if said.holds:
+        return f"load swing: hold jobs at {said.gpus:,} GPUs until sources take more, or GPUs swing less"
+    return "none: all that is on may train together"
+
+
 def as_dict(made: Schedule, days: Sequence[date]) -> dict[str, Any]:
     """A schedule and days of it -> the same as one JSON object; megawatts, GPUs, units."""
     column = 0 if made.column == "nameplate_w" else 1
@@ -73,6 +99,7 @@ def as_dict(made: Schedule, days: Sequence[date]) -> dict[str, Any]:
                 "limit": _limit(made, day),
                 "planning": _figures(by_planning(made, day)),
                 "tree": _figures(by_tree(made, day)),
+                "swing": _swing(made, day),
             }
         )
     return {
@@ -123,6 +150,22 @@ def render(made: Schedule, days: Sequence[date]) -> str:
             ]
             could.append((_date(day) if basis == "planning" else "", basis, *cells, ""))
     lines += _columns(could)
+    lines += ["", "Load swing: what is on, if it trains as one job; a limit of its own beside those above", ""]
+    swings: list[tuple[str, ...]] = [
+        ("", "MW of", "with", "all smoothing", "MW that", "units", "GPUs", "what keeps more from training together"),
+        ("date", "swing", "what is set", "on offer", "sources take", "together", "together", ""),
+    ]
+    for day, row in zip(days, told["dates"], strict=True):
+        said = row["swing"]
+        mw = (said["mw_without_smoothing"], said["mw"], said["mw_with_all_smoothing"], said["mw_sources_take"])
+        counts = (said["units_together"], said["gpus_together"])
+        swings.append(
+            (
+                _date(day), *("-" if w is None else f"{w:,.3f}" for w in mw),
+                *("-" if n is None else f"{n:,}" for n in counts), said["limit"],
+            )
+        )  # fmt: skip
+    lines += _columns(swings)
     if made.spec.planning is None:
         lines += ["", "planning: not in the site file; planning: {kw_per_gpu: ..., pue: ...} gives the estimate"]
     return "\n".join(lines)

@@ -56,7 +56,8 @@ def groups(tables: Tables) -> pl.DataFrame:
 def capped(tables: Tables, gpu_w: Mapping[str, tuple[int, float]], cap_w: int | None) -> pl.DataFrame:
     """Loads, GPUs and TDP of each product of a node, and a power cap -> loads under the cap.
 
-    A node draws less by what its GPUs may not draw: gpus (tdp - cap). What was measured is held to no more than that.
+    A node draws less by what its GPUs may not draw: gpus (tdp - cap). What was measured is held to no more than that,
+    and what a node gives to liquid falls by the same share.
     """
     if cap_w is None:
         return tables.loads
@@ -65,7 +66,10 @@ def capped(tables: Tables, gpu_w: Mapping[str, tuple[int, float]], cap_w: int | 
         "device", saved=pl.col("product").replace_strict(less, default=0, return_dtype=pl.Int64)
     )
     frame = tables.loads.join(saved, on="device", how="left", maintain_order="left")
-    frame = frame.with_columns(nameplate_w=pl.col("nameplate_w") - pl.col("saved"))
+    now = pl.col("nameplate_w") - pl.col("saved")
+    kept = (pl.col("liquid_w") * now / pl.col("nameplate_w")).round().cast(pl.Int64)
+    liquid = pl.when(pl.col("saved") > 0).then(kept).otherwise("liquid_w")
+    frame = frame.with_columns(nameplate_w=now, liquid_w=liquid)
     return frame.with_columns(pl.min_horizontal("typical_w", "nameplate_w").alias("typical_w")).drop("saved")
 
 
@@ -107,6 +111,7 @@ class Draws:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         self._below: dict[object, tuple[pl.DataFrame, list[str]]] = {}
+        self._heat: dict[int | None, pl.DataFrame] = {}
 
     @cached_property
     def _facts(self) -> pl.DataFrame:
@@ -148,7 +153,9 @@ class Draws:
         key = (cap_w, tuple(np.flatnonzero(~lit & ~self._facts["outside"].to_numpy())))
         if key not in self._below:
             hung, dark = _hung(self.tables, loads, living)
-            hung = pl.concat([hung, self.of_motors.filter(pl.col("part").is_in(living["part"].implode()))])
+            hung = pl.concat(
+                [hung, self.of_motors(loads, cap_w).filter(pl.col("part").is_in(living["part"].implode()))]
+            )
             self._below[key] = spread(hung, shares(edges, inner), self._facts.drop("weight", "outside"), COLUMNS), dark
         below, dark = self._below[key]
         outer = living.filter("outside").with_columns(
@@ -159,14 +166,20 @@ class Draws:
         above = spread(trunks, ways, self._facts.drop("weight", "outside"), COLUMNS)
         return below, above.join(outer.select("part"), on="part", how="semi"), dark
 
-    @cached_property
-    def of_cooling(self) -> pl.DataFrame:
-        """Heat that each group gives to every part of the cooling at nameplate: (group, part, heat_w)."""
+    def of_cooling(self, loads: pl.DataFrame, cap_w: int | None) -> pl.DataFrame:
+        """Loads under a cap -> heat that each group gives to every part of the cooling at nameplate: (group, part,
+        heat_w).
+        """
+        if cap_w not in self._heat:
+            self._heat[cap_w] = self._cooling(loads)
+        return self._heat[cap_w]
+
+    def _cooling(self, loads: pl.DataFrame) -> pl.DataFrame:
         tables = self.tables
         given = (
             pl.when(pl.col("medium") == "liquid").then("liquid_w").otherwise(pl.col("nameplate_w") - pl.col("liquid_w"))
         )
-        frame = tables.cooling_connections.join(tables.loads, on="device").join(groups(tables), on="device")
+        frame = tables.cooling_connections.join(loads, on="device").join(groups(tables), on="device")
         hung = frame.group_by("group", part="cooling_node").agg(heat_w=given.cast(pl.Float64).sum())
         nodes = tables.cooling_nodes.select("capacity_w", power_node="cooling_node")
         facts = depths(nodes, tables.cooling_edges).select("depth", part="power_node", loss=pl.lit(0.0))
@@ -174,27 +187,30 @@ class Draws:
         ways = shares(tables.cooling_edges.with_columns(standby=pl.lit(value=False)), weights)
         return spread(hung, ways, facts, ["heat_w"]).filter(pl.col("heat_w") > 0)
 
-    @cached_property
-    def of_plants(self) -> pl.DataFrame:
-        """What the machines of each plant draw for each group: (group, plant, nameplate_w, typical_w).
+    def of_plants(self, loads: pl.DataFrame, cap_w: int | None) -> pl.DataFrame:
+        """Loads under a cap -> what the machines of each plant draw for each group: (group, plant, nameplate_w,
+        typical_w).
 
         The plant follows the heat: for a watt of it, it draws what it draws when all is on.
         """
         nodes = self.tables.cooling_nodes.drop_nulls("plant").select("plant", part="cooling_node")
         last = nodes.join(self.tables.cooling_edges.select(part="child"), on="part", how="anti")
-        heat = self.of_cooling.join(last, on="part").group_by("group", "plant").agg(pl.col("heat_w").sum())
+        mine, full = (
+            self.of_cooling(some, cap).join(last, on="part").group_by("group", "plant").agg(pl.col("heat_w").sum())
+            for some, cap in ((loads, cap_w), (self.tables.loads, None))
+        )
+        heat = mine.join(full.group_by("plant").agg(all_w=pl.col("heat_w").sum()), on="plant")
         whole = self.tables.plant_loads.group_by("plant").agg(pl.col(COLUMNS).sum())
-        share = pl.col("heat_w") / pl.col("heat_w").sum().over("plant")
+        share = pl.col("heat_w") / pl.col("all_w")
         return heat.join(whole, on="plant").select("group", "plant", *(pl.col(c) * share for c in COLUMNS))
 
-    @cached_property
-    def of_motors(self) -> pl.DataFrame:
+    def of_motors(self, loads: pl.DataFrame, cap_w: int | None) -> pl.DataFrame:
         """The same by the motor control centres, which share the machines of their plant evenly."""
         centres = self.tables.power_nodes.filter(pl.col("kind").cast(pl.String) == "motor_control").select(
             part="power_node", plant=pl.col("power_node").str.replace(r"-mcc\d+$", "")
         )
         centres = centres.with_columns(n=pl.len().over("plant"))
-        frame = self.of_plants.join(centres, on="plant")
+        frame = self.of_plants(loads, cap_w).join(centres, on="plant")
         return frame.select("group", "part", *(pl.col(c) / pl.col("n") for c in COLUMNS))
 
 

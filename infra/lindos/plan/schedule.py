@@ -1,8 +1,9 @@
 """Spec and the tables of a plan -> how the site is energised: the waves, and what each day of change allows.
 
 The limits of a day are those of the power train (nameplate against what each part carries), of the sources that
-deliver on it (firm or nameplate; the load as it is said), of the cooling, of the step that a unit is, and of the swing
-of all GPUs in training. All parts that stand are alive: what the loss of one does is for the design rules to say.
+deliver on it (firm or nameplate; the load as it is said), of the cooling, and of the step that a unit is. How many of
+the units that are on may train together is a limit of its own (plan/swing.py). All parts that stand are alive: what the
+loss of one does is for the design rules to say.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from lindos.catalogue.load import Needs
-from lindos.catalogue.products import Gpu, Node
-from lindos.errors import InfeasibleError, Problem, SpecError
+from lindos.errors import Problem, SpecError
 from lindos.plan.draw import COLUMNS, UPSTREAM, Draws, Tables, capped
 from lindos.plan.energise import Limits, Running, Wave, energise, running
 from lindos.plan.ready import FIRST, days_of_change, ready_days
 from lindos.plan.supply import MEGA, Supply, available_mw, exact, lives, supplies
+from lindos.plan.swing import GpuWatts, gpu_watts
 from lindos.plan.train import machines
 
 if TYPE_CHECKING:
@@ -46,49 +46,6 @@ class Variant:
     def __str__(self) -> str:
         power = "firm power" if self.firm else "nameplate power"
         return f"{self.basis}, load {self.load if self.load == 'nameplate' else 'as measured'}, {power}"
-
-
-@dataclass(frozen=True, slots=True)
-class GpuWatts:
-    """GPUs of a node product, their TDP, and how much one of them swings in training; None where nobody knows."""
-
-    count: int
-    tdp_w: float | None
-    swing_w: float | None
-
-
-def gpu_watts(spec: Spec, catalogue: Catalogue) -> dict[str, GpuWatts]:
-    """Spec and catalogue -> watts of the GPUs of each node product.
-
-    With power smoothing a GPU never falls below `power_floor` of its TDP, which is all that it can swing then. A cap
-    needs the TDP (CatalogueError), and cannot be below what a GPU takes at least (InfeasibleError).
-    """
-    needs, wrong, out = Needs(catalogue), [], {}
-    schedule = spec.schedule
-    for fleet in spec.compute.fleets:
-        node = catalogue.get(Node, fleet.node)
-        gpu = catalogue.get(Gpu, node.gpu) if node.gpu else Gpu()
-        if schedule.caps or schedule.power_floor:
-            needs(gpu.tdp_w, "gpu", node.gpu or fleet.node, "tdp_w")
-        for cap in schedule.caps:
-            if gpu.min_w is not None and cap.w < gpu.min_w:
-                message = f"a cap of {cap.w} W is below the {gpu.min_w:g} W that a {node.gpu} takes at least"
-                wrong.append(Problem(message, hint=f"schedule: caps: w: {gpu.min_w:g} or more"))
-        swing = gpu.swing_w
-        if schedule.power_floor and gpu.tdp_w:
-            most = gpu.power_floor_max
-            if most is None:
-                needs(None, "gpu", node.gpu or fleet.node, "power_floor_max")
-            elif schedule.power_floor > most:
-                message = f"a power floor of {schedule.power_floor:g} is above the {most:g} that a {node.gpu} can hold"
-                wrong.append(Problem(message, hint=f"schedule: power_floor: {most:g} or less"))
-            held = gpu.tdp_w * (1 - schedule.power_floor)
-            swing = held if swing is None else min(swing, held)
-        out[fleet.node] = GpuWatts(node.gpus or 0, gpu.tdp_w, swing)
-    needs.settle()
-    if wrong:
-        raise InfeasibleError(dict.fromkeys(wrong))
-    return out
 
 
 class Schedule:
@@ -234,31 +191,21 @@ class Schedule:
         off = [m for m, w in each_w.items() if w == 0]
         standing = self.tables.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(UPSTREAM))["power_node"]
         off += standing.filter(standing.str.replace(r"-tr\d+$", "").is_in(dead)).to_list()
-        inside, outside, dark = self.draws.of_train(self.loads(cap_w), cap_w, off, each_w)
+        loads = self.loads(cap_w)
+        inside, outside, dark = self.draws.of_train(loads, cap_w, off, each_w)
         of = {m: name for name, some in several.items() for m in some}
         taken = outside.filter(pl.col("part").is_in(list(of))).with_columns(pl.col("part").replace(of))
         site = taken.group_by("group").agg(pl.col(COLUMNS).sum()).sort("group")
         taken = taken.group_by("group", "part").agg(w=pl.col(self.column).sum())
         upstream = outside.filter(~pl.col("part").is_in(list(of)))
         train = pl.concat([inside, upstream]).select("group", "part", w="nameplate_w")
-        rows = pl.concat([taken, train, self.draws.of_cooling.select("group", "part", w="heat_w"), self._swings()])
+        rows = pl.concat([taken, train, self.draws.of_cooling(loads, cap_w).select("group", "part", w="heat_w")])
         return self._assemble(rows, self._parts(given, gives), frozenset(dark), site, self._step_w(given))
-
-    def _swings(self) -> pl.DataFrame:
-        """Swing of the GPUs of each unit in training, where it is known of all of them."""
-        schema = {"group": pl.String, "part": pl.String, "w": pl.Float64}
-        swing = {p: g.count * g.swing_w for p, g in self.gpu_w.items() if g.swing_w is not None}
-        if len(swing) < len(self.gpu_w):
-            return pl.DataFrame(schema=schema)
-        nodes = self.tables.devices.filter(pl.col("kind") == "node")
-        nodes = nodes.select("unit", w=pl.col("product").replace_strict(swing, return_dtype=pl.Float64))
-        return nodes.group_by(group="unit").agg(part=pl.lit("load swing"), w=pl.col("w").sum())
 
     def _parts(self, given: tuple[Supply, ...], gives: dict[str, float]) -> pl.DataFrame:
         """Every part that can limit: part, what, may_w, and whether all units have it in common."""
         share, all_of_them = float(self._share()), pl.lit(value=True)
         own = [(s.name, _power(self.variant), gives[s.name] * share) for s in given]
-        own.append(("load swing", "what sources take of a swing", self._step_w(given)))
         schema = {"part": pl.String, "what": pl.String, "may_w": pl.Float64}
         nodes = self.tables.power_nodes.select(
             part="power_node", what=pl.col("kind").cast(pl.String).str.replace_all("_", " "),

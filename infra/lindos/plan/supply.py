@@ -65,6 +65,15 @@ class Supply:
         """What it takes at once of a load that comes or goes."""
         return self.mw * (self.count - self.spare if firm else self.count) * self.step
 
+    def swing_mw(self, *, firm: bool) -> Fraction:
+        """What it takes of a load that falls and rises within a second: the step, and of a utility no more than its
+        ramp allows in that second, where one is stated.
+        """
+        step = self.step_mw(firm=firm)
+        if self.kind != "utility" or self.ramp_mw_per_min is None:
+            return step
+        return min(step, self.ramp_mw_per_min / 60)
+
 
 def _supply(source: Source) -> Supply:
     hot = max(Fraction(0), exact(source.ambient_c) - HOT_C) if source.ambient_c and source.kind == "generator" else 0

@@ -91,7 +91,9 @@ def compare(made: Schedule, day: date, load: str, on: Running) -> list[Line]:
     frame = frame.with_columns(what=_what(made))
     drawn: dict[str, int] = dict(frame.group_by("what", maintain_order=True).agg(pl.col(column).sum()).iter_rows())
     site_w = tree.limits(day).load_w(on.units, made.pod_of)[0 if column == "nameplate_w" else 1]
-    plant_w = round(tree.draws.of_plants.filter(pl.col("group").is_in(list(with_it)))[column].sum())
+    plant_w = round(
+        tree.draws.of_plants(tree.loads(cap_w), cap_w).filter(pl.col("group").is_in(list(with_it)))[column].sum()
+    )
     it_w, nodes = sum(drawn.values()), drawn.pop("GPU nodes", 0)
     planning, gpus = made.spec.planning, made.gpus(on)
     kw = (planning.kw_per_gpu if load == "nameplate" else planning.measured_kw_per_gpu) if planning else None
