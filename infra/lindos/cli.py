@@ -295,6 +295,10 @@ def _sweep(made: Plan, spec: Spec, worst: int, *, pairs: bool, as_json: bool) ->
         rows = table.head(worst) if worst else table
         print(json.dumps({"site": made.site, "losses": rows.to_dicts(), "feed_losses": feeds.to_dicts()}))
         return
+    if pairs:
+        print(
+            "Pairs of parts above the busways that hurt one thing together; any other loses what its parts lose alone."
+        )
     print("\n".join(lines(table, worst or 10)))
     if not pairs:
         print("\nWhen a feed is lost\n" + "\n".join(feed_lines(feeds)))

@@ -97,7 +97,8 @@ def test_subnets_hold_what_the_plan_says_of_them(site: dict[str, Any]) -> None:
         between = subnet.links.filter(pl.col("tier") != "node_leaf").height
         assert len(lines) == subnet.links.height + between
     assert set(seen.values()) == {1}
-    found = {(f.code, f.severity) for f in check(plan, spec) if f.severity is not Severity.WARNING}
+    said = [f for f in check(plan, spec) if f.code != "POWER-017"]  # by how much GPUs swing is no matter of fabrics
+    found = {(f.code, f.severity) for f in said if f.severity is not Severity.WARNING}
     quantum = next(p for p in site["assumptions"] if p["product"] == "tiny_quantum")
     homeless = quantum["facts"]["subnet_nodes"] == 0
     assert found == ({("IB-002", Severity.CRITICAL)} if homeless else set())
