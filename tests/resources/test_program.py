@@ -73,7 +73,7 @@ def test_a_plan_that_breaks_a_rule_is_refused_and_the_rule_named(
         Finding("POWER-004", Severity.WARNING, "n1", "is only a warning"),
         Finding("FABRIC-003", Severity.CRITICAL, "lab-a0001-leaf00", "9 uplinks to 4 spines", "make them divide"),
     )
-    monkeypatch.setattr(program, "check", lambda _plan, _spec: found)
+    monkeypatch.setattr(program, "check_view", lambda _view: found)
     with pytest.raises(pulumi.RunError) as caught:
         planned(stack)
     assert str(caught.value) == (
@@ -86,20 +86,20 @@ def test_a_plan_that_breaks_a_rule_is_refused_and_the_rule_named(
 def test_many_findings_are_counted_not_listed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = named(monkeypatch, "lab")
     found = tuple(Finding("X-001", Severity.CRITICAL, f"n{i}", "wrong") for i in range(25))
-    monkeypatch.setattr(program, "check", lambda _plan, _spec: found)
+    monkeypatch.setattr(program, "check_view", lambda _view: found)
     with pytest.raises(pulumi.RunError, match=r"X-001 n19: wrong\n... and 5 more$"):
         planned(stack)
 
 
 def test_the_lab_passes_and_exports_the_digests(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = named(monkeypatch, "lab.a0001")
-    plan = planned(stack)
+    view = planned(stack)
     monkeypatch.setattr(program, "Devices", lambda view: view)
-    assert program.declare(plan, stack) == {
+    assert program.declare(view, stack) == {
         "site": "lab",
-        "digest": plan.digest,
+        "digest": view.plan.digest,
         "slice": "a0001",
-        "slice_digest": plan.slices["digest"][0],
+        "slice_digest": view.plan.slices["digest"][0],
     }
 
 

@@ -89,7 +89,7 @@ def test_what_is_computed_cannot_be_imported(client: Client) -> None:
 
 
 def test_a_kind_that_does_not_exist_is_told_apart(client: Client) -> None:
-    with pytest.raises(grpc.RpcError, match="no such kind; there are lindos:index:Fabric"):
+    with pytest.raises(grpc.RpcError, match="no such kind; there are lindos:index:Cooler, lindos:index:Fabric"):
         client.create("Cable", "c1", {})
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from lindos.check.view import View
 from lindos.emit import artefacts
 from lindos.plan import design_site
+from lindos.resources import capacity
 from lindos.resources.computed import FABRIC, FEED, HALL, SLICE
 from lindos.resources.node import NODE
 from lindos.resources.switch import SWITCH
@@ -38,7 +40,7 @@ def plan() -> Plan:
 
 @pytest.fixture(scope="module")
 def view(plan: Plan) -> SiteView:
-    return site_view(plan)
+    return site_view(View(plan))
 
 
 def by_name(rows: tuple[Row, ...], key: str) -> dict[str, Row]:
@@ -68,7 +70,7 @@ def test_feeds_share_every_cord_and_watt_out_between_them(plan: Plan, view: Site
     assert [f["feed"] for f in view.feeds] == ["h1-feed-a", "h1-feed-b"]
     assert sum(f["cords"] for f in view.feeds) == len(plan.power_connections)
     total = plan.loads["nameplate_w"].sum() / 1000
-    assert math.isclose(sum(f["nameplate_kw"] for f in view.feeds), total, abs_tol=0.2)
+    assert math.isclose(sum(f["load_kw"]["nameplate"] for f in view.feeds), total, abs_tol=0.2)
     for feed in view.feeds:
         nodes = plan.power_nodes.filter((pl.col("feed") == feed["side"]) & (pl.col("hall") == "h1"))
         assert feed["parts"]["rack_pdu"] == len(nodes.filter(pl.col("kind") == "rack_pdu")) == 6
@@ -100,6 +102,7 @@ def test_slices_add_up_to_the_site(plan: Plan, view: SiteView) -> None:
     assert unit["rows"] == ["h1-r02"]
     assert unit["nameplate_kw"] == 24.1
     assert math.isclose(sum(unit["feeds_kw"].values()), 24.12, abs_tol=0.1)
+    assert unit["lineups_kw"] == {"h1-board-a3": 12.1, "h1-board-b3": 12.1}
 
 
 def test_every_node_and_switch_is_in_exactly_one_slice_and_can_be_reached(plan: Plan) -> None:
@@ -137,7 +140,7 @@ def test_moving_a_rack_changes_its_slices_and_what_they_stand_in_and_no_node(
 ) -> None:
     exception = "placement:\n  - {rack: lab-a0002-r01, hall: h1, row: 1, position: 4}\n"
     moved = plan_of(LAB.read_text().replace("power:\n  sources", exception + "power:\n  sources"), tmp_path)
-    then = site_view(moved)
+    then = site_view(View(moved))
 
     def changed(key: str, old: tuple[Row, ...], new: tuple[Row, ...]) -> set[str]:
         before, after = by_name(old, key), by_name(new, key)
@@ -165,9 +168,13 @@ def test_growing_the_site_adds_slices_and_renames_no_device(tmp_path: Path) -> N
         assert slice_view(grown, name, "retain").nodes == slice_view(small, name, "retain").nodes
 
 
+def pods(plan: Plan) -> tuple[Row, ...]:
+    return slices(plan, capacity.shares(plan, capacity.boards_by_feed(plan)))
+
+
 def test_a_site_of_many_slices_is_told_by_pods(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lindos.resources.views.SLICES", 3)
-    rows = by_name(slices(plan), "slice")
+    rows = by_name(pods(plan), "slice")
     assert len(rows) < len(plan.slices)
     assert all(SLICE.check(row) == (row, []) for row in rows.values())
     for column in ("devices", "nodes", "gpus", "switches"):
@@ -183,5 +190,5 @@ def test_what_changes_in_one_slice_shows_in_its_pod_alone(plan: Plan, monkeypatc
     monkeypatch.setattr("lindos.resources.views.SLICES", 3)
     digest = pl.when(pl.col("slice") == "a0001").then(pl.lit("0" * 64)).otherwise("digest")
     other = replace(plan, slices=plan.slices.with_columns(digest=digest))  # type: ignore[arg-type]  # the same schema
-    was, now = slices(plan), slices(other)
+    was, now = pods(plan), pods(other)
     assert [r["slice"] for r, s in zip(was, now, strict=True) if r != s] == ["p001"]

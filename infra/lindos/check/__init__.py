@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lindos.plan.tables import Plan
     from lindos.spec.model import Spec
 
-__all__ = ["LOAD_FLOW", "RULES", "Rule", "check", "check_load_flow", "explain"]
+__all__ = ["LOAD_FLOW", "RULES", "Rule", "check", "check_load_flow", "check_view", "explain"]
 
 RULES: tuple[Rule, ...] = (
     Rule("FABRIC-001", fabric.every_rail_port_is_on_one_leaf_port),
@@ -137,7 +137,11 @@ def check(plan: Plan, spec: Spec | None = None) -> tuple[Finding, ...]:
     What was asked for (oversubscription, spare generators, optics of the site's own) is written in the site file
     only: rules that compare with it say "not evaluated" without it.
     """
-    view = View(plan, spec)
+    return check_view(View(plan, spec))
+
+
+def check_view(view: View) -> tuple[Finding, ...]:
+    """A view of a plan -> the same; what the rules worked out stays with the view."""
     return tuple(finding for rule in RULES for finding in findings(rule, view))
 
 

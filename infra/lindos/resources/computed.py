@@ -1,4 +1,6 @@
-"""Halls, power feeds, fabrics, slices: computed from the plan; their diff is the site's physical diff."""
+"""Halls, what carries their power and takes their heat, fabrics, slices: computed from the plan; their diff is the
+site's physical diff.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,47 @@ HALL = Kind(
     },
 )
 
+LOAD = Field("when all is well: `nameplate`, and `typical` as measured under training", "object", "number")
+
+BY_STAGE = {
+    "parts": _counts("parts, by stage of the train"),
+    "capacity_kw": Field("what the parts of a stage may carry continuously, together", "object", "number"),
+    "reserve_kw": Field(
+        "least reserve of any part of a stage: its capacity less its nameplate when the worst other part is lost",
+        "object",
+        "number",
+    ),
+    "loading_pct": Field("highest loading of any part of a stage, in the same case", "object", "number"),
+}
+
+SUBSTATION = Kind(
+    "lindos:index:Substation",
+    "A substation with its transformers, or a switchgear: what stands between the sources and the halls.",
+    {
+        "substation": Field("name of the substation or switchgear", identity=True),
+        "kind": Field("substation or switchgear", choices=("substation", "switchgear")),
+        "fed_by": _names("sources and parts that it hangs on"),
+        "load_kw": LOAD,
+        **BY_STAGE,
+    },
+)
+
+LINEUP = Kind(
+    "lindos:index:Lineup",
+    "A low-voltage board with its transformers and UPS; all of a plant and feed; of a large site, of a hall and feed",
+    {
+        "lineup": Field("name of the board or boards", identity=True),
+        "hall": Field("hall that it feeds; none feeds cooling plants", required=False),
+        "feed": Field("feed that it belongs to, where it serves one", required=False),
+        "fed_by": _names("substations that it hangs on"),
+        "racks": _count("racks with a cord that leads to it"),
+        "motor_controls": _count("motor control centres of cooling plants that hang on it"),
+        "load_kw": LOAD,
+        **BY_STAGE,
+        "digest": Field("digest of what hangs on it: cords, their PDU and phase, what their devices draw"),
+    },
+)
+
 FEED = Kind(
     "lindos:index:PowerFeed",
     "One power feed of a hall, and what hangs on it while all feeds are there.",
@@ -45,12 +88,31 @@ FEED = Kind(
         "feed": Field("name of the feed", identity=True),
         "hall": Field("hall that it feeds"),
         "side": Field("which of the hall's feeds"),
+        "fed_by": _names("lineups that its racks hang on"),
         "racks": _count("racks with a cord into it"),
         "cords": _count("power cords into it"),
-        "nameplate_kw": _kw("its share of the nameplates of what it feeds"),
-        "typical_kw": _kw("its share of what that draws under training"),
-        "capacity_kw": Field("what it may carry continuously, by stage of its train", type="object", items="number"),
-        "parts": _counts("pieces of its train, by stage"),
+        "load_kw": LOAD,
+        **BY_STAGE,
+        "digest": Field("digest of what hangs on it, whichever lineup it comes by"),
+    },
+)
+
+COOLER = Kind(
+    "lindos:index:Cooler",
+    "The machines of one kind that take heat in a hall or a plant: CDUs, rear doors, air handlers, pumps, chillers.",
+    {
+        "cooler": Field("name of the machines", identity=True),
+        "kind": Field("cdu, rear_door, air_handler, pump, chiller, tower or dry_cooler"),
+        "hall": Field("hall where they stand", required=False),
+        "plant": Field("plant that they belong to", required=False),
+        "units": _count("machines"),
+        "capacity_kw": Field(
+            "heat that they can take together; left out where it is not known", "number", required=False
+        ),
+        "load_kw": LOAD,
+        "reserve_kw": Field("least reserve of any one of them, at nameplate", "number", required=False),
+        "loading_pct": Field("highest loading of any one of them, at nameplate", "number", required=False),
+        "digest": Field("digest of what hangs on them, and its heat"),
     },
 )
 
@@ -83,9 +145,10 @@ SLICE = Kind(
         "cable_m": Field("metres of these cables", type="number"),
         "nameplate_kw": _kw("sum of nameplates"),
         "feeds_kw": Field("nameplate by power feed", type="object", items="number"),
+        "lineups_kw": Field("nameplate by lineup", type="object", items="number"),
         "rows": _names("rows of the halls where its devices stand"),
         "digest": Field("digest of the slice"),
     },
 )
 
-COMPUTED = (HALL, FEED, FABRIC, SLICE)
+COMPUTED = (HALL, SUBSTATION, LINEUP, FEED, COOLER, FABRIC, SLICE)

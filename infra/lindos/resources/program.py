@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from ruamel.yaml import YAML
 
-from lindos.check import check
+from lindos.check import check_view
+from lindos.check.view import View
 from lindos.errors import LindosError
 from lindos.finding import Severity
 from lindos.plan import load_site
@@ -22,8 +23,6 @@ from lindos.workspace import Workspace, site_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from lindos.plan import Plan
 
 DESTROY = ("retain", "power-off")
 """What `pulumi destroy` does to a node, the default first."""
@@ -84,13 +83,13 @@ def this_stack() -> Stack:
     return Stack(root, site, slice_ or None, path, destroy)
 
 
-def planned(stack: Stack) -> Plan:
-    """Stack -> the plan of its site; a RunError where the rules of the field forbid it."""
+def planned(stack: Stack) -> View:
+    """Stack -> the plan of its site as the rules looked at it; a RunError where these forbid it."""
     spec, plan = load_site(stack.site_file, Workspace(stack.root, stack.site))
     if plan.site != stack.site:
         raise pulumi.RunError(f"{stack.site_file} is of site {plan.site}, this stack is of {stack.site}")
-    findings = check(plan, spec)
-    critical = [f for f in findings if f.severity is Severity.CRITICAL]
+    view = View(plan, spec)
+    critical = [f for f in check_view(view) if f.severity is Severity.CRITICAL]
     if critical:
         lines = [
             f"{f.code} {f.subject}: {f.message}" + (f"\n  hint: {f.hint}" if f.hint else "")
@@ -98,14 +97,15 @@ def planned(stack: Stack) -> Plan:
         ]
         more = [f"... and {len(critical) - SHOWN_AT_MOST} more"] if len(critical) > SHOWN_AT_MOST else []
         raise pulumi.RunError("\n".join([f"{plan.site} breaks the rules of the field:", *lines, *more]))
-    return plan
+    return view
 
 
-def declare(plan: Plan, stack: Stack) -> dict[str, Any]:
-    """Plan and stack -> its resources declared, and what the stack exports."""
+def declare(seen: View, stack: Stack) -> dict[str, Any]:
+    """A plan as the rules look at it, and a stack -> its resources declared, and what the stack exports."""
+    plan = seen.plan
     exported: dict[str, Any] = {"site": plan.site, "digest": plan.digest}
     if stack.slice is None:
-        Site(site_view(plan))
+        Site(site_view(seen))
         return exported | {"slices": plan.slices.height}
     try:
         view = slice_view(plan, stack.slice, stack.destroy)

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from lindos.emit.dialects import DIALECTS, switches
-from lindos.plan.feed import banks
+from lindos.resources import capacity
 from lindos.resources.built import folder_of
 
 if TYPE_CHECKING:
     import dataframely as dy
 
+    from lindos.check.view import View
     from lindos.plan import Plan
     from lindos.plan.tables import Addresses, Devices, Links
 
 Row = dict[str, Any]
 
 SLICES = 600
-"""A stack costs by the square of its resources: with more slices than this, a site's own stack tells of pods."""
-
-TRAIN = ("transformer", "board", "busway", "rack_pdu")
-"""Stages of a hall's power train, from the feed down."""
+"""A stack costs by the square of its resources: with more slices than this, a site's own stack tells of pods; and with
+more slices and lineups together, of the lineups of a feed as one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ class SiteView:
     site: str
     digest: str
     halls: tuple[Row, ...]
+    substations: tuple[Row, ...]
+    lineups: tuple[Row, ...]
     feeds: tuple[Row, ...]
+    coolers: tuple[Row, ...]
     fabrics: tuple[Row, ...]
     slices: tuple[Row, ...]
 
@@ -52,9 +55,25 @@ class SliceView:
     switches: tuple[Row, ...]
 
 
-def site_view(plan: Plan) -> SiteView:
-    """Plan -> what the site's own stack declares."""
-    return SiteView(plan.site, plan.digest, halls(plan), feeds(plan), fabrics(plan), slices(plan))
+def site_view(view: View) -> SiteView:
+    """A plan as the rules look at it -> what the site's own stack declares."""
+    plan = view.plan
+    told = _parts(plan)
+    lineup_of = capacity.boards(plan)
+    if told["part"].n_unique() + len(lineup_of) > SLICES:
+        lineup_of = capacity.boards_by_feed(plan)
+    shared = capacity.shares(plan, lineup_of)
+    return SiteView(
+        site=plan.site,
+        digest=plan.digest,
+        halls=halls(plan),
+        substations=capacity.substations(view),
+        lineups=capacity.lineups(view, shared, lineup_of),
+        feeds=capacity.feeds(view, shared),
+        coolers=capacity.coolers(plan),
+        fabrics=fabrics(plan),
+        slices=slices(plan, shared),
+    )
 
 
 def slice_view(plan: Plan, name: str, destroy: str) -> SliceView:
@@ -82,30 +101,6 @@ def halls(plan: Plan) -> tuple[Row, ...]:
     return _rows(frame.fill_null(0))
 
 
-def feeds(plan: Plan) -> tuple[Row, ...]:
-    """Plan -> a row a hall and power feed."""
-    shares = _shares(plan).join(plan.devices.select("device", "rack"), on="device")
-    shares = shares.join(plan.racks.select("rack", "hall"), on="rack")
-    hung = shares.group_by("hall", "feed").agg(
-        racks=pl.col("rack").n_unique(),
-        cords=_sum("cords"),
-        nameplate_kw=_thousands("nameplate_w"),
-        typical_kw=_thousands("typical_w"),
-    )
-    train = plan.power_nodes.filter(pl.col("kind").cast(pl.String).is_in(TRAIN)).group_by("hall", "feed", "kind")
-    stages = train.agg(capacity=_thousands("capacity_w"), parts=pl.len()).rows(named=True)
-    rows = []
-    for row in hung.sort("hall", "feed").rows(named=True):
-        mine = {s["kind"]: s for s in stages if (s["hall"], s["feed"]) == (row["hall"], row["feed"])}
-        side = row.pop("feed")
-        train_row = {
-            "capacity_kw": {k: mine[k]["capacity"] for k in TRAIN if k in mine},
-            "parts": {k: mine[k]["parts"] for k in TRAIN if k in mine},
-        }
-        rows.append({"feed": f"{row['hall']}-feed-{side}", "side": side, **row, **train_row})
-    return tuple(rows)
-
-
 def fabrics(plan: Plan) -> tuple[Row, ...]:
     """Plan -> a row a fabric."""
     boxes = plan.devices.filter(pl.col("kind") == "switch")
@@ -122,15 +117,14 @@ def fabrics(plan: Plan) -> tuple[Row, ...]:
     return tuple({"fabric": n, **{key: of.get(n, {}) for key, of in counted.items()}} for n in names)
 
 
-def slices(plan: Plan) -> tuple[Row, ...]:
-    """Plan -> a row a slice; with more than `SLICES` of them a row a pod, and one for all cores of a fabric."""
+def slices(plan: Plan, shared: pl.DataFrame) -> tuple[Row, ...]:
+    """Plan and shares of its lineups -> a row a slice; with more than `SLICES` of them a row a pod, and one for all
+    cores of a fabric.
+    """
     parts = _parts(plan)
     part = parts.select("slice", "part")
-    feeds_kw: dict[str, dict[str, float]] = {}
-    shares = _shares(plan).join(plan.devices.select("device", "slice"), on="device").join(part, on="slice")
-    fed = shares.group_by("part", "feed").agg(kw=_thousands("nameplate_w")).sort("part", "feed")
-    for name, feed, kw in fed.iter_rows():
-        feeds_kw.setdefault(name, {})[feed] = kw
+    drawn = shared.join(plan.devices.select("device", "slice"), on="device").join(part, on="slice")
+    feeds_kw, lineups_kw = (_drawn(drawn, by) for by in ("feed", "lineup"))
     lengths = plan.cables.select("slice", "length_mm").join(part, on="slice").group_by("part")
     stands = (
         plan.devices.select("slice", "rack").join(plan.racks.select("rack", "row"), on="rack").join(part, on="slice")
@@ -149,7 +143,24 @@ def slices(plan: Plan) -> tuple[Row, ...]:
     ):
         frame = frame.join(more, on="part", how="left", maintain_order="left")
     rows = _rows(frame.rename({"part": "slice"}).with_columns(pl.col("cable_m").fill_null(0.0)))
-    return tuple({**row, "digest": _of_all(row["digest"]), "feeds_kw": feeds_kw.get(row["slice"], {})} for row in rows)
+    return tuple(
+        {
+            **row,
+            "digest": _of_all(row["digest"]),
+            "feeds_kw": feeds_kw.get(row["slice"], {}),
+            "lineups_kw": lineups_kw.get(row["slice"], {}),
+        }
+        for row in rows
+    )
+
+
+def _drawn(drawn: pl.DataFrame, by: str) -> dict[str, dict[str, float]]:
+    """Shares with the part that they belong to -> part -> what they come by -> kilowatts of nameplate."""
+    out: dict[str, dict[str, float]] = {}
+    summed = drawn.drop_nulls(by).group_by("part", by).agg(kw=_thousands("nameplate_w")).sort("part", by)
+    for name, key, kw in summed.iter_rows():
+        out.setdefault(name, {})[key] = kw
+    return out
 
 
 def _parts(plan: Plan) -> pl.DataFrame:
@@ -224,20 +235,6 @@ def _switches(mine: Plan, digest: str) -> tuple[Row, ...]:
         }
         for row in _rows(boxes.select("device", "address", "product", "rack", "u", "nos"))
     )
-
-
-def _shares(plan: Plan) -> pl.DataFrame:
-    """Plan -> a row a device and feed: its cords there, and the watts that come by them. All integers.
-
-    The watts of what hangs on one busbar come by the cords of its power shelves.
-    """
-    held = banks(plan.loads)
-    cords = plan.power_connections.group_by("device", "feed").agg(cords=pl.len().cast(pl.Int64))
-    cords = cords.join(held, on="device").with_columns(all_cords=pl.col("cords").sum().over("bank"))
-    shared = [
-        (pl.col(f"bank_{w}") * pl.col("cords") // pl.col("all_cords")).alias(w) for w in ("nameplate_w", "typical_w")
-    ]
-    return cords.select("device", "feed", "cords", *shared)
 
 
 def _count(frame: pl.DataFrame, by: str, what: pl.Expr) -> dict[str, dict[str, Any]]:
