@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, event, given, reject, settings
+from hypothesis import HealthCheck, assume, event, given, reject, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -27,6 +28,8 @@ from lindos.diff import diff
 from lindos.errors import InfeasibleError
 from lindos.finding import Severity
 from lindos.plan import Plan, design, design_site
+from lindos.plan.facts import gather
+from lindos.plan.layout import Layout, UnitLayout, lay_out
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
 
@@ -395,11 +398,40 @@ STANDS = {
 """What is built cannot be renamed, renumbered, moved or plugged anew because the site grows."""
 
 
+def laid_out(site: dict[str, Any]) -> Layout:
+    spec = Spec.model_validate(site)
+    try:
+        return lay_out(spec, gather(spec, load_catalogue(assumed_products(spec))))
+    except InfeasibleError:
+        reject()
+
+
+def rooms(site: dict[str, Any]) -> tuple[int, list[int], int]:
+    """A site -> GPUs that it declares room for, those of each island, and servers: enough for all that it has.
+
+    Room is counted in units like the first, and in racks like the first of servers. Others may take more of it for a
+    GPU: nodes, leaves and racks; three times that covers what pods and pairs of leaves leave over.
+    """
+    layout = laid_out(site)
+    units, racks = layout.units, layout.servers.racks
+
+    def enough(mine: list[UnitLayout]) -> int:
+        takes = [(u.fleet.nodes_per_unit, u.leaves, u.oob_slots) for u in mine]
+        times = max(ceil(sum(each) / each[0]) for each in zip(*takes, strict=True))
+        return 3 * times * mine[0].fleet.gpus_per_unit
+
+    islands = [enough([u for u in units if u.pod.fabric == n]) for n in range(1, len(layout.training))]
+    ports = [r.pool.nics.count for r in racks]
+    servers = 2 * len(racks) * ceil(max(ports) / ports[0]) * racks[0].capacity if racks else 0
+    return enough(list(units)), islands, servers
+
+
 @st.composite
 def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     """A site and the same with a fleet more, of any shape, and perhaps a hall more; both declare room for it.
 
-    In one building: farther away, the halves of a cage that both share may need another medium.
+    In one building, and rows close together: where a cable that comes later runs farther than multimode reaches, what
+    shares a cage with it needs another medium, and nothing can promise that it does not.
     """
     site = draw(sites(several=False))
     fleets = site["compute"]["fleets"]
@@ -411,32 +443,37 @@ def growing_sites(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
         "storage" if "storage" in site["fabrics"] else "frontend" if "storage" in site["compute"] else None,
     )
     more, products = draw(fleet(len(fleets), shape, draw(st.integers(0, len(training) - 1))))
-    # Room is kept in units like those of the first fleet; others may take more of it, but no more ports a node.
+    # Room is kept in nodes like those of the first fleet: others have no more ports.
     facts = {p["product"]: p["facts"] for p in site["assumptions"]}
     for fact, fabric in (("nics_ns", "frontend"), ("nics_storage", "storage")):
         most = facts[fleets[0]["node"]][fact]["count"]
         products[0]["facts"][fact]["count"] = draw(st.integers(1 if shape.storage == fabric else 0, most))
-    room = 3 * sum(f["gpus"] for f in [*fleets, more])
-    islands = [i | {"grows_to": draw(st.integers(room, 2 * room))} for i in training[1:]]
-    before = site | {
-        "grows_to": draw(st.integers(room, 2 * room)),
-        "fabrics": site["fabrics"] | {"islands": islands},
-    }
-    stored: dict[str, Any] = {}
-    if "storage" in site["compute"]:
-        pools = site["compute"]["storage"]["pools"]
+    compute = site["compute"] | {"fleets": [*fleets, more]}
+    if "storage" in compute:
+        pools = compute["storage"]["pools"]
         said, server = draw(pool(len(pools), shape.feeds))
         server["facts"] |= {"ports": facts[pools[0]["product"]]["ports"], "u_height": 1}
         products.append(server)
-        room = {"grows_to": 6 * sum(p["count"] for p in [*pools, said])}
-        before["compute"] = before["compute"] | {"storage": {"pools": pools} | room}
-        stored = {"storage": {"pools": [*pools, said]} | room}
-    halls = [{"name": "annex", "rows": 40, "racks_per_row": 20}] if draw(st.booleans()) else []
-    after = before | {
-        "compute": site["compute"] | {"fleets": [*fleets, more]} | stored,
-        "assumptions": [*site["assumptions"], *products],
-        "halls": [*site["halls"], *halls],
+        compute["storage"] = {"pools": [*pools, said]}
+    near = {"row_pitch_m": 1.1, "rack_pitch_m": 0.4}
+    halls = [hall | near for hall in site["halls"]]
+    annex = [{"name": "annex", "rows": 40, "racks_per_row": 20} | near] if draw(st.booleans()) else []
+    grown = site | {"compute": compute, "assumptions": [*site["assumptions"], *products], "halls": [*halls, *annex]}
+    of_site, of_islands, of_storage = rooms(grown)
+    isles = [i | {"grows_to": gpus} for i, gpus in zip(training[1:], of_islands, strict=True)]
+    after = grown | {"grows_to": of_site, "fabrics": site["fabrics"] | {"islands": isles}}
+    stood = {}
+    if "storage" in compute:
+        compute["storage"]["grows_to"] = of_storage
+        stood = {"storage": compute["storage"] | {"pools": pools}}
+    before = after | {
+        "compute": compute | {"fleets": fleets} | stood,
+        "assumptions": site["assumptions"],
+        "halls": halls,
     }
+    clos = [t.clos for t in laid_out(before).training]
+    # A unit with more leaves than a pod holds wants another fabric, whatever room there is.
+    assume(all(u.leaves <= clos[u.pod.fabric].leaves_per_pod for u in laid_out(after).units))
     return before, after
 
 
@@ -559,6 +596,38 @@ def test_growth_into_the_shared_racks_changes_nothing_that_stands() -> None:
     _, old = designed(tall_site(64, 20))
     _, new = designed(tall_site(64, 64))
     assert changed(old, new) == {}
+
+
+def test_a_heavier_fleet_hangs_no_rack_on_another_busway() -> None:
+    """Rows are longer than a busway that carries the heavier racks."""
+    light, heavy = tall_site(64, 20), tall_site(64, 28)
+    node = next(a for a in heavy["assumptions"] if a["product"] == "tiny_node")
+    rack = next(a for a in heavy["assumptions"] if a["product"] == "tiny_rack")
+    watts = {"power_w_max": 6000, "psu": {"count": 2, "rating_w": 7200, "needed": 1}}
+    heavy["assumptions"] += [
+        node | {"product": "heavy_node", "facts": node["facts"] | watts}, rack | {"product": "heavy_rack"}
+    ]  # fmt: skip
+    heavy["compute"]["fleets"][1] |= {"node": "heavy_node", "rack": "heavy_rack"}
+    for site in (light, heavy):
+        site["halls"] = [{"name": "h1", "rows": 8, "racks_per_row": 24}]
+    _, old = designed(light)
+    _, new = designed(heavy)
+    assert changed(old, new) == {}
+    assert diff(old, new).clean
+
+
+def test_a_pod_may_need_more_than_one_pair_of_switches_above_its_access_switches() -> None:
+    """Those above join two access switches each, a pod of nodes has five."""
+    site = tall_site(32, 32)
+    above = next(a for a in site["assumptions"] if a["product"] == "tiny_switch_100")
+    many = {"product": "many_100", "facts": above["facts"] | {"cages": {"count": 64, "type": "QSFP28", "gbps": 100}}}
+    above["facts"]["cages"]["count"] = 4
+    site["assumptions"].append(above | many)
+    site["fabrics"]["oob"]["core"] = "many_100"
+    _, plan = designed(site)
+    assert list(findings(next(r for r in RULES if r.code == "FABRIC-001"), View(plan))) == []
+    own = plan.links.filter(fabric="oob", tier="leaf_spine")
+    assert own.group_by("b_device").len()["len"].max() == 2  # ports down
 
 
 DIGESTS = """

@@ -200,15 +200,12 @@ def feed(spec: Spec, devices: pl.DataFrame, racks: pl.DataFrame, watts: pl.DataF
         typical_w=pl.col("bank_typical_w") / pl.len().over("bank"),
         three_phase=most > single_w,
     )
-    per_rack = (
-        devices.select("device", "rack").join(watts, on="device").group_by("rack").agg(pl.col("nameplate_w").sum())
-    )
     spare = pl.col("count").cast(pl.Int64) - pl.col("needed").cast(pl.Int64)
     count = pl.col("count").cast(pl.Int64)
     centres = pl.when(spare > 0).then((count + spare - 1) // spare.clip(1)).otherwise(1)
     drawn = plants.group_by("plant", maintain_order=True).agg(pl.col("nameplate_w").sum(), centres.max())
     machines = {plant: Machines(watts, most) for plant, watts, most in drawn.iter_rows()}
-    nodes, edges = train(spec, racks, cords, per_rack, machines)
+    nodes, edges = train(spec, racks, cords, machines)
     shares = cords.select("pdu", "typical_w", nameplate_w="cord_w")
     carried = carry(nodes, edges, hung(nodes, shares, plants), ["nameplate_w", "typical_w"])
     plugged = _phases(cords).select("device", "psu", "pdu", "feed", "phase", "slice")

@@ -12,11 +12,11 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.sizing import Wanted, node_leaves, node_starts, oob_spine, site_sizes, size_oob, steps
+from lindos.plan.sizing import Wanted, node_leaves, node_starts, site_sizes, size_oob, steps
 from lindos.plan.storage import servers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lindos.plan.clos import Clos, LeafPorts
     from lindos.plan.facts import Facts, FleetFacts, NorthSouthFacts
@@ -321,22 +321,36 @@ class _Walk:
             self.access.setdefault((scope, index), len(self.access))
             self.numbers.setdefault((scope, index // SWITCHES), len(self.numbers))
 
+    def _more(self, number: int, keys: Iterable[Key]) -> tuple[str, list[Key], int]:
+        """Racks of a fabric that are no unit's and no pod's -> their scope, which keys they do not hold yet, and how
+        many racks these take.
+        """
+        fabric = self._training[number]
+        scope = fabric.facts.prefix + SHARED
+        new = [k for k in keys if k not in self.slots.get(scope, {})]
+        return scope, new, ceil(len(new) / fabric.per_rack)
+
     def add_slots(self, number: int, keys: Iterable[Key]) -> None:
         """What racks that are no unit's and no pod's hold, after one declaration: what earlier ones hold stays there.
 
         Those of the first training fabric are shared by all; an island has racks of its own for its cores.
         """
         fabric = self._training[number]
-        scope = fabric.facts.prefix + SHARED
-        held = self.slots.setdefault(scope, {})
+        scope, new, count = self._more(number, keys)
         first = self._homes[scope]
-        new = [k for k in keys if k not in held]
-        held.update((k, first * fabric.per_rack + i) for i, k in enumerate(new))
-        count = ceil(len(new) / fabric.per_rack)
+        self.slots.setdefault(scope, {}).update((k, first * fabric.per_rack + i) for i, k in enumerate(new))
         home = f"{self._site}-{fabric.facts.prefix}".removesuffix("-")
         self.racks += _network(home, range(first, first + count), scope, scope, fabric, None)
         self._rack_places(scope, first, count)
         self._homes[scope] += count
+
+    def access_after(self, keys: Mapping[int, Iterable[Key]]) -> int:
+        """Keys by training fabric -> access switches of racks that are no unit's and no pod's, once they hold these."""
+        racks = self._homes.copy()
+        for number, mine in keys.items():
+            scope, _, count = self._more(number, mine)
+            racks[scope] += count
+        return sum(ceil(n / self._racks_per_switch) for n in racks.values())
 
     def add_unit(self, unit: UnitLayout) -> None:
         """A unit with its racks, and its pod's spines before the first."""
@@ -360,49 +374,53 @@ def core_keys(fabric: Training) -> list[Key]:
     ]
 
 
-def _shared(sizes: SiteSizes, uplinks: int, server_scopes: int) -> list[Key]:
-    """Sizes -> everything that the shared racks keep room for, in order.
-
-    Out-of-band: a set of `uplinks` spines for each scope and as many cores again is the most there can be; racks of
-    storage servers count as `server_scopes`.
-    """
-    scopes = sizes.scopes
-
-    def beside(network: NorthSouth) -> list[Key]:
-        clos, prefix = network.clos, network.facts.prefix
-        return [
-            *((f"{prefix}-spine", p, s) for p in range(network.pods) for s in range(clos.spines_per_pod)),
-            *((f"{prefix}-core", g, c) for g in range(clos.groups) for c in range(clos.cores_per_group)),
-        ]
-
-    def managed(first: int, last: int) -> list[Key]:
-        return [
-            *(("oob-spine", p, s) for p in range(first, last) for s in range(uplinks)),
-            *(("oob-core", g, c) for g in range(uplinks) for c in range(first, last)),
-        ]
-
-    frontend, *storage = sizes.north_south
+def _upper(prefix: str, clos: Clos) -> list[Key]:
+    """The spines and cores of a network beside training, as racks keep slots for them."""
     return [
-        *(core_keys(sizes.training[0]) if 0 in sizes.training else ()),
-        *beside(frontend),
-        *managed(0, scopes),
-        *(("control", i, 0) for i in range(CONTROL_ROOM)),
-        # What a site may get later stands last, so that it moves nothing.
-        *(key for network in storage for key in beside(network)),
-        *managed(scopes, scopes + server_scopes),
+        *((f"{prefix}-spine", p, s) for p in range(clos.pods) for s in range(clos.spines_per_pod)),
+        *((f"{prefix}-core", g, c) for g in range(clos.groups) for c in range(clos.cores_per_group)),
     ]
 
 
-def _access_switches(walk: _Walk, sizes: SiteSizes, full: tuple[UnitLayout, ...], per_switch: int) -> int:
-    """What stands and what room is kept for -> access switches at full size."""
+def _shared(sizes: SiteSizes, oob: Clos, without_storage: Clos) -> list[Key]:
+    """Sizes and the out-of-band tree, also as it is without storage servers -> everything that the shared racks keep
+    room for, in order.
+    """
+    frontend, *storage = sizes.north_south
+    keys = [
+        *(core_keys(sizes.training[0]) if 0 in sizes.training else ()),
+        *_upper("fe", frontend.clos),
+        *_upper("oob", without_storage),
+        *(("control", i, 0) for i in range(CONTROL_ROOM)),
+        # What a site may get later stands last, so that it moves nothing.
+        *(key for network in storage for key in _upper(network.facts.prefix, network.clos)),
+        *_upper("oob", oob),
+    ]
+    return list(dict.fromkeys(keys))
+
+
+def _access_switches(units: Iterable[UnitLayout], training: Sequence[Training], per_switch: int) -> int:
+    """Units and their fabrics -> access switches of their pods, room for what is lacking of partial units included."""
     ends: dict[str, int] = {}
-    homes = {SHARED}
-    for unit in full:
-        fabric = sizes.training[unit.pod.fabric]
-        homes.add(fabric.facts.prefix + SHARED)
-        ends[unit.pod.name] = max(unit.rack_in_pod + unit.oob_slots, _spine_racks(fabric))
-    own = sum(1 for scope, _ in walk.access if scope in homes)
-    return max(len(walk.access), own + sum(ceil(end / per_switch) for end in ends.values()))
+    for unit in units:
+        ends[unit.pod.name] = max(unit.rack_in_pod + unit.oob_slots, _spine_racks(training[unit.pod.fabric]))
+    return sum(ceil(end / per_switch) for end in ends.values())
+
+
+def _manage(
+    facts: Facts, walk: _Walk, sizes: SiteSizes, uplinks: int, access: int, of_room: int
+) -> tuple[Clos, dict[int, list[Key]]]:
+    """Access switches of pods, and those that storage servers keep room for -> the out-of-band tree, and by training
+    fabric what racks that are no unit's and no pod's keep room for: the tree stands there, and manages them as well.
+    """
+    islands, own = {n: core_keys(fabric) for n, fabric in sizes.training.items() if n}, 0
+    while True:
+        oob, without = (size_oob(facts, own + access + n, uplinks) for n in (of_room, 0))
+        keys = {0: _shared(sizes, oob, without), **islands}
+        most = walk.access_after(keys)
+        if most <= own:
+            return oob, keys
+        own = most
 
 
 def lay_out(spec: Spec, facts: Facts) -> Layout:
@@ -410,7 +428,7 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
 
     InfeasibleError where a fabric cannot join what is asked for.
     """
-    uplinks, per_switch = spec.fabrics.oob.uplinks, spec.fabrics.oob.racks_per_switch
+    per_switch = spec.fabrics.oob.racks_per_switch
     oob_share = max(1, (facts.oob.rj45 or facts.oob.radix) // per_switch)
     declared = steps(spec, facts)
     servers = servers_of(spec, facts)
@@ -419,21 +437,21 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     training = tuple(now.training[n] for n in sorted(now.training))
     units = _units(bought, training, now.north_south, oob_share)
     of_room = ceil(servers.kept_shares / per_switch)
-    server_scopes = 0
-    if of_room and facts.oob_aggregation:
-        server_scopes = 1 + ceil(of_room / oob_spine(facts.oob_aggregation, uplinks).down)
     walk, done = _Walk(spec.site, training, per_switch), 0
     pod_leaves: dict[str, int] = {}
     pods_declared: dict[str, int] = {}
     for step, sized in zip(declared, sizes, strict=True):
-        walk.add_slots(0, _shared(sized, uplinks, server_scopes))
-        for number, fabric in sized.training.items():
-            if number:
-                walk.add_slots(number, core_keys(fabric))
+        fabrics = tuple(sized.training.get(n, now.training[n]) for n in sorted(now.training))
+        need, full, kept = (
+            _units(wanted, fabrics, sized.north_south, oob_share) for wanted in (step.need, sized.full, sized.kept)
+        )
+        access = max(_access_switches(each, fabrics, per_switch) for each in (need, full, kept))
+        oob, keys = _manage(facts, walk, sized, spec.fabrics.oob.uplinks, access, of_room)
+        for number, mine in keys.items():
+            walk.add_slots(number, mine)
         room: Counter[str] = Counter()
         served: Counter[str] = Counter()
-        fabrics = tuple(sized.training.get(n, now.training[n]) for n in sorted(now.training))
-        for unit in _units(sized.full, fabrics, sized.north_south, oob_share):
+        for unit in full:
             served[fabrics[unit.pod.fabric].facts.prefix + SHARED] += unit.pod.name not in room
             room[unit.pod.name] += unit.leaves
         pods_declared = dict(served) | pods_declared
@@ -441,9 +459,6 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
             pod_leaves.setdefault(unit.pod.name, room[unit.pod.name])
             walk.add_unit(unit)
         done = len(step.need)
-    full, kept = (_units(units, training, now.north_south, oob_share) for units in (now.full, now.kept))
-    access = max(_access_switches(walk, now, each, per_switch) for each in (full, kept))
-    oob = size_oob(facts, access + of_room, uplinks)
     of_servers = range(ceil(sum(r.oob_shares for r in servers.racks) / per_switch))
     return Layout(
         site=spec.site,

@@ -60,7 +60,6 @@ class NorthSouth:
     facts: NorthSouthFacts
     leaf: LeafPorts
     clos: Clos
-    pods: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +87,6 @@ class Training:
     def cores(self) -> int:
         return self.planes * self.clos.groups * self.clos.cores_per_group
 
-    def pods(self, wanted: Wanted) -> int:
-        """Units -> how many pods they fill."""
-        return max((pod + 1 for _, pod in self.placed(f for f, _ in wanted)), default=0)
-
 
 @dataclass(frozen=True, slots=True)
 class SiteSizes:
@@ -101,7 +96,6 @@ class SiteSizes:
 
     training: dict[int, Training]
     north_south: tuple[NorthSouth, ...]
-    scopes: int
     full: Wanted
     kept: Wanted
 
@@ -207,12 +201,8 @@ def site_sizes(spec: Spec, facts: Facts, step: Step, server_leaves: int) -> Site
         leaves = max(len(node_leaves(units, fabric.name, leaf.down)) for units in every)
         leaves += server_leaves if fabric.name == facts.of_storage else 0
         clos = _size_north_south(fabric, leaf, leaves)
-        north_south.append(NorthSouth(fabric, leaf, clos, ceil(leaves / clos.leaves_per_pod)))
-    pods = sum(
-        max(training[n].pods(units) for units in (wanted, _of(step.need, n))) for n, (_, wanted) in sized.items()
-    )
-    scopes = 1 + max(pods + len(training) - 1, training[0].pods(step.kept) if step.kept else 0)
-    return SiteSizes(training, tuple(north_south), scopes, full, step.kept)
+        north_south.append(NorthSouth(fabric, leaf, clos))
+    return SiteSizes(training, tuple(north_south), full, step.kept)
 
 
 def node_starts(wanted: Wanted, down: int) -> list[int]:

@@ -152,8 +152,9 @@ def servers_of(spec: Spec, facts: Facts) -> Servers:
     leaves = block_leaves(((r.pool.nics.count, r.first_slot, r.capacity) for r in racks), down)
     kept_leaves, kept_shares = len(leaves), share
     if racks and said and said.grows_to:
-        first = racks[0]
-        room = ceil(said.grows_to / first.capacity)
+        first, stand = racks[0], facts.pools[0].count
+        # What comes after the first pool begins a rack of its own.
+        room = ceil(stand / first.capacity) + ceil(max(0, said.grows_to - stand) / first.capacity)
         kept[first.hall] = max(kept[first.hall], room - len(racks) + kept[first.hall])
         slots = room * (first.capacity + groups - 1)
         kept_leaves = max(kept_leaves, first.pool.nics.count * ceil(slots / down))

@@ -20,7 +20,7 @@ from lindos.spec.power import SHARED, trunks_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lindos.spec.model import Spec
+    from lindos.spec.model import Hall, Spec
     from lindos.spec.power import Chain, Power
 
 CONTINUOUS = 0.8
@@ -105,18 +105,24 @@ class _Parts:
         self.edges.setdefault((parent, child), standby)
 
 
-def zoned(spec: Spec, racks: pl.DataFrame, rack_w: pl.DataFrame) -> pl.DataFrame:
-    """Racks with a place, and watts of each -> with `busway` in their row and `zone` in their hall, both from 0.
+def position_w(hall: Hall, power: Power) -> int:
+    """What may stand at a position of a hall, in watts: what the hall says, or else what its PDUs carry without a feed.
 
-    A busway is divided by what a position of the hall is built for, or else by the heaviest rack that stands there.
+    It does not depend on what stands there: a heavier rack that comes later divides no busway anew.
     """
+    pdu = power.chain.rack_pdu
+    feed_w = three_phase_w(pdu.volts, pdu.amps) * pdu.per_feed
+    return max(1, round(hall.rack_kw * 1000) if hall.rack_kw else feed_w * max(1, len(power.feeds) - 1))
+
+
+def zoned(spec: Spec, racks: pl.DataFrame) -> pl.DataFrame:
+    """Racks with a place -> with `busway` in their row and `zone` in their hall, both from 0."""
     chain = spec.power.chain
     busway_w = three_phase_w(chain.busway.volts, chain.busway.amps)
     per_zone_w = zone_w(chain) * chain.busway.efficiency * (chain.ups.efficiency if chain.ups else 1)
-    heaviest = dict(racks.join(rack_w, on="rack").group_by("hall").agg(pl.col("nameplate_w").max()).iter_rows())
     per_busway, per_zone, per_row = {}, {}, {}
     for hall in spec.halls:
-        most = max(1, round(hall.rack_kw * 1000) if hall.rack_kw else heaviest.get(hall.name, 0))
+        most = position_w(hall, spec.power)
         per_busway[hall.name] = max(1, busway_w // most)
         per_zone[hall.name] = max(1, int(per_zone_w // min(busway_w, most * per_busway[hall.name])))
         per_row[hall.name] = -(-hall.racks_per_row // per_busway[hall.name])
@@ -331,12 +337,12 @@ def _pdus(spec: Spec, placed: pl.DataFrame, cords: pl.DataFrame) -> tuple[pl.Dat
 
 
 def train(
-    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, rack_w: pl.DataFrame, plants: Mapping[str, Machines]
+    spec: Spec, racks: pl.DataFrame, cords: pl.DataFrame, plants: Mapping[str, Machines]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Spec, placed racks, cords (pdu, feed, rack), watts of racks, machines of plants -> the train: nodes and edges."""
+    """Spec, placed racks, cords (pdu, feed, rack), machines of plants -> the train: nodes and edges."""
     parts = _Parts()
     serving = _upstream(parts, spec.power)
-    placed = zoned(spec, racks, rack_w)
+    placed = zoned(spec, racks)
     standing = _blocks(parts, spec, placed, serving)
     _motor_control(parts, spec, plants, serving, standing)
     if not spec.power.upstream:

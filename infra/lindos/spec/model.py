@@ -184,7 +184,12 @@ class Hall(Section):
     ] = False
     trays: Annotated[Trays, Field(description="The cable trays: {width_m: 0.6, depth_m: 0.1, ...}.")] = Trays()
     rack_kw: Annotated[
-        float | None, Field(gt=0, le=2_000, description="kW that power and cooling of a position are built for.")
+        float | None,
+        Field(
+            gt=0,
+            le=2_000,
+            description="kW that a position is built for; else what its PDUs carry.",
+        ),
     ] = None
     rack_kg: Annotated[
         int | None, Field(ge=1, le=20_000, description="Kilograms that the floor carries on a position.")
