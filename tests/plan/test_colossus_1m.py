@@ -94,14 +94,14 @@ def test_links_of_both_tiers_have_addresses() -> None:
 
 def test_the_management_network_of_a_million_needs_larger_cores() -> None:
     spec = site("colossus-1m")
-    assert layout().oob.pods == 240
+    assert layout().oob.pods == 239
     oob = spec.fabrics.oob.model_copy(update={"core": None})
     with pytest.raises(InfeasibleError) as caught:
         laid_out(spec.model_copy(update={"fabrics": spec.fabrics.model_copy(update={"oob": oob})}))
     [problem] = caught.value.problems
-    assert problem.message.endswith("make 240 pods, and cores of radix 128 join 128: 112 pods too many")
+    assert problem.message.endswith("make 239 pods, and cores of radix 128 join 128: 111 pods too many")
     assert problem.hint is not None
-    assert problem.hint.startswith("fabrics: oob: core: a switch with 240 ports of 100 Gb/s, such as ")
+    assert problem.hint.startswith("fabrics: oob: core: a switch with 239 ports of 100 Gb/s, such as ")
     assert "sn5600" in problem.hint
 
 
@@ -120,6 +120,5 @@ def test_cores_of_the_management_network_are_what_the_site_file_says() -> None:
 def test_a_copy_with_small_fleets_breaks_no_other_rule() -> None:
     spec, plan = small()
     assert len(plan.gpus) == SMALL * len(spec.compute.fleets)
-    # Known of every site: switches above those of a management pod stand in one rack (OOB-001); by how much GB200 and
-    # GB300 swing in training is not published (POWER-017).
-    assert {f.code for f in check(plan, spec)} <= {"OOB-001", "POWER-017"}
+    # By how much GB200 and GB300 swing in training is not published.
+    assert {f.code for f in check(plan, spec)} == {"POWER-017"}

@@ -104,14 +104,29 @@ def bmcs_are_reached_when_another_rack_is_off(view: View) -> Iterator[Broken]:
     The access switch of a rack and the switches above it hang on some rack's PDUs: who works on that rack, or loses it,
     is blind to all that it serves.
     Source: out-of-band is what one mends the rest with, so it must not fail with it.
-    What to do: the switches that join access switches in two racks (uplinks: 2), fewer racks on one access switch.
+    What to do: two switches above each access switch (uplinks: 2), which the plan puts into two racks, unless
+    `placement:` or the lack of a second rack keeps them together; an access switch for each rack (racks_per_switch: 1).
     """
     lost, fails = components(view)
     mine = lost.filter(pl.col("kind") == "rack")
     off = unreached(view, mine, fails).join(mine, on="component")
-    few = off.with_columns(rack=pl.col("component").str.strip_prefix("rack "))
-    said = pl.format("when it is off, the BMCs of {} nodes in other racks are not reached", "nodes")
-    hint = "out-of-band switches that stand for each other in racks of their own; fewer racks_per_switch"
+    place = view.plan.devices.select("device", "rack")
+    bmcs = view.plan.addresses.filter(pl.col("purpose") == "bmc").select("device", "port")
+    links = view.plan.links.join(bmcs, left_on=["a_device", "a_port"], right_on=["device", "port"], how="semi")
+    ends = links.select(device="a_device", leaf="b_device").join(place, on="device")
+    ends = ends.join(place.select(leaf="device", own="rack"), on="leaf").filter(pl.col("rack") != pl.col("own"))
+    served = ends.group_by(rack="own").agg(served=pl.col("device").n_unique())
+    few = off.with_columns(rack=pl.col("component").str.strip_prefix("rack ")).join(served, on="rack", how="left")
+    above = pl.col("nodes").cast(pl.Int64) > pl.col("served").fill_null(0).cast(pl.Int64)
+    cause = (
+        pl.when(above)
+        .then(pl.lit("all switches above their access switches stand"))
+        .otherwise(pl.lit("their access switch stands"))
+    )
+    said = pl.format("when it is off, the BMCs of {} nodes in other racks are not reached: {} in it", "nodes", cause)
+    hint = (
+        "fabrics: oob: uplinks: 2 puts switches above into two racks; racks_per_switch: 1 is one access switch a rack"
+    )
     yield Broken(
         Severity.WARNING, "racks that take the way to other racks' BMCs with them", cases(few, "rack", said), hint
     )

@@ -38,8 +38,18 @@ STORAGE = "st"
 SHARED = "net"
 """Scope of the racks that all share; those of an island alone are `NAME-net`."""
 
+CONTROL = "control"
 Key = tuple[str, int, int]
 """A device that racks keep a slot for: its kind (core, fe-spine, st-spine, oob-core, control, ...) and place."""
+
+
+def side_of(key: Key) -> int:
+    """A device that racks keep a slot for -> the side that it stands on: what stands for it is on the other, 0 or 1.
+
+    The spines of a pod take the sides in turn; of cores both those of a spine and those of a leaf do.
+    """
+    kind, first, second = key
+    return (second if kind.endswith("spine") else first + second) % 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,8 @@ class RackLayout:
 
     `oob_index` is where its shares of out-of-band access switches start in its `scope`, `oob_shares` how many it has; a
     rack of kind cooling hangs on the switch of a network rack beside it. `slot_u`, `slots`: of a network rack, the
-    rack units of a slot for a switch and how many there are; else 0.
+    rack units of a slot for a switch and how many there are; else 0. `side`: of racks that stand for each other, on
+    which side it is.
     """
 
     name: str
@@ -122,6 +133,7 @@ class RackLayout:
     group: str
     slot_u: int = 0
     slots: int = 0
+    side: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +265,15 @@ def _units(
 
 
 def _network(
-    home: str, numbers: Iterable[int], scope: str, group: str, fabric: Training, pod: str | None
+    home: str, numbers: Iterable[int], scope: str, group: str, fabric: Training, pod: str | None, sides: int = 1
 ) -> list[RackLayout]:
-    """Network racks of one home that is no unit; each is a group of its own."""
+    """Network racks of one home that is no unit, of each side in turn; each is a group of its own."""
     return [
         RackLayout(
             f"{home}-net{i + 1:02}", "network", None, pod, i + 1, scope, i, 1, 0, f"{group}{i}", fabric.slot_u,
-            fabric.per_rack,
+            fabric.per_rack, nth % sides,
         )
-        for i in numbers
+        for nth, i in enumerate(numbers)
     ]  # fmt: skip
 
 
@@ -321,14 +333,16 @@ class _Walk:
             self.access.setdefault((scope, index), len(self.access))
             self.numbers.setdefault((scope, index // SWITCHES), len(self.numbers))
 
-    def _more(self, number: int, keys: Iterable[Key]) -> tuple[str, list[Key], int]:
-        """Racks of a fabric that are no unit's and no pod's -> their scope, which keys they do not hold yet, and how
-        many racks these take.
+    def _more(self, number: int, keys: Iterable[Key]) -> tuple[str, list[list[Key]], int]:
+        """Racks of a fabric that are no unit's and no pod's -> their scope, the keys of each side that they do not hold
+        yet, and how many racks these take: as many on the one side as on the other.
         """
         fabric = self._training[number]
         scope = fabric.facts.prefix + SHARED
         new = [k for k in keys if k not in self.slots.get(scope, {})]
-        return scope, new, ceil(len(new) / fabric.per_rack)
+        paired = any(side_of(k) for k in new if k[0] != CONTROL)
+        sides = [[k for k in new if side_of(k) == side] for side in (0, 1)] if paired else [new]
+        return scope, sides, len(sides) * max(ceil(len(mine) / fabric.per_rack) for mine in sides)
 
     def add_slots(self, number: int, keys: Iterable[Key]) -> None:
         """What racks that are no unit's and no pod's hold, after one declaration: what earlier ones hold stays there.
@@ -336,11 +350,13 @@ class _Walk:
         Those of the first training fabric are shared by all; an island has racks of its own for its cores.
         """
         fabric = self._training[number]
-        scope, new, count = self._more(number, keys)
-        first = self._homes[scope]
-        self.slots.setdefault(scope, {}).update((k, first * fabric.per_rack + i) for i, k in enumerate(new))
+        scope, sides, count = self._more(number, keys)
+        first, per_rack, held = self._homes[scope], fabric.per_rack, self.slots.setdefault(scope, {})
+        for side, mine in enumerate(sides):
+            for i, key in enumerate(mine):
+                held[key] = (first + side + i // per_rack * len(sides)) * per_rack + i % per_rack
         home = f"{self._site}-{fabric.facts.prefix}".removesuffix("-")
-        self.racks += _network(home, range(first, first + count), scope, scope, fabric, None)
+        self.racks += _network(home, range(first, first + count), scope, scope, fabric, None, len(sides))
         self._rack_places(scope, first, count)
         self._homes[scope] += count
 
@@ -391,7 +407,7 @@ def _shared(sizes: SiteSizes, oob: Clos, without_storage: Clos) -> list[Key]:
         *(core_keys(sizes.training[0]) if 0 in sizes.training else ()),
         *_upper("fe", frontend.clos),
         *_upper("oob", without_storage),
-        *(("control", i, 0) for i in range(CONTROL_ROOM)),
+        *((CONTROL, i, 0) for i in range(CONTROL_ROOM)),
         # What a site may get later stands last, so that it moves nothing.
         *(key for network in storage for key in _upper(network.facts.prefix, network.clos)),
         *_upper("oob", oob),

@@ -280,6 +280,7 @@ def _keep_shared(
     spec: Spec, layout: Layout, cursor: _Cursor, building: str | None, racks: list[RackLayout]
 ) -> list[Spot]:
     """The middle rows of the main hall of a building for shared racks; none where it is begun or has too few rows.
+    Racks that stand for each other stand at the two ends of a row: under busways of their own, where it has several.
 
     The first hall is the main one unless the site file names another. Where the pods of the declared growth leave
     rows of it free, the middle is that of the rows they fill, each pod counted in units like the first.
@@ -297,7 +298,9 @@ def _keep_shared(
         return []
     start = room // 2
     cursor.keep_rows(main, start, need)
-    return [(main, start + i // hall.racks_per_row, i % hall.racks_per_row) for i in range(len(racks))]
+    spots = [(main, start + row, position) for position in range(hall.racks_per_row) for row in range(need)]
+    ends = iter(spots), reversed(spots)
+    return [next(ends[rack.side]) for rack in racks]
 
 
 def _keep_spines(layout: Layout, cursor: _Cursor, unit: UnitLayout, spines: int) -> list[Spot]:

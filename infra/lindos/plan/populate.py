@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lindos.errors import InfeasibleError, Problem
-from lindos.plan.layout import SHARED, core_keys
+from lindos.plan.layout import CONTROL, SHARED, core_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -386,7 +386,7 @@ def _oob(layout: Layout, racks_per_switch: int, top_u: dict[str, int], height_u:
 
 def _control(layout: Layout, count: int) -> pl.DataFrame:
     rows = [
-        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.slots[SHARED]["control", i, 0]))
+        (f"{layout.site}-ctl{i + 1:02}", *_shared_spot(layout, layout.slots[SHARED][CONTROL, i, 0]))
         for i in range(count)
     ]
     return pl.DataFrame(
