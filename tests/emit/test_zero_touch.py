@@ -39,7 +39,7 @@ def test_a_switch_is_sent_to_its_own_configuration() -> None:
     section = json.loads(FILES["ztp/ztp.json"])["ztp"]["01-configdb-json"]["dynamic-url"]["source"]
     assert section["identifier"] == "hostname"
     written = {a.path for a in switches(PLAN)}
-    base = "http://10.192.0.4/"
+    base = "http://10.192.0.3/"
     boxes = set(PLAN.switches["device"])
     named = [r["hostname"] for r in RESERVED.values() if "client-classes" in r]
     assert named

@@ -5,7 +5,7 @@
 set -euo pipefail
 name=$(hostname -s)
 file=$(mktemp --suffix=.yaml)
-curl --fail --silent --show-error --retry 10 --retry-connrefused --output "$file" "http://10.192.0.6/switches/$name/nvue.yaml"
+curl --fail --silent --show-error --retry 10 --retry-connrefused --output "$file" "http://10.192.0.3/switches/$name/nvue.yaml"
 nv config replace "$file"
 nv config apply --assume-yes
 nv config save
