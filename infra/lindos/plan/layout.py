@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
 
 from lindos.errors import InfeasibleError, Problem
+from lindos.plan.clos import one_tier
 from lindos.plan.sizing import Wanted, node_leaves, node_starts, site_sizes, size_oob, steps
 from lindos.plan.storage import servers_of
 
@@ -424,12 +426,14 @@ def _access_switches(units: Iterable[UnitLayout], training: Sequence[Training], 
 
 
 def _manage(
-    facts: Facts, walk: _Walk, sizes: SiteSizes, uplinks: int, access: int, of_room: int
+    facts: Facts, walk: _Walk, sizes: SiteSizes, *, uplinks: int, access: int, of_room: int
 ) -> tuple[Clos, dict[int, list[Key]]]:
     """Access switches of pods, and those that storage servers keep room for -> the out-of-band tree, and by training
     fabric what racks that are no unit's and no pod's keep room for: the tree stands there, and manages them as well.
     """
-    islands, own = {n: core_keys(fabric) for n, fabric in sizes.training.items() if n}, 0
+    islands = {n: core_keys(fabric) for n, fabric in sizes.training.items() if n}
+    none = one_tier(0)
+    own = walk.access_after({0: _shared(sizes, none, none), **islands})
     while True:
         oob, without = (size_oob(facts, own + access + n, uplinks) for n in (of_room, 0))
         keys = {0: _shared(sizes, oob, without), **islands}
@@ -456,13 +460,17 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
     walk, done = _Walk(spec.site, training, per_switch), 0
     pod_leaves: dict[str, int] = {}
     pods_declared: dict[str, int] = {}
+    rooms = []
     for step, sized in zip(declared, sizes, strict=True):
         fabrics = tuple(sized.training.get(n, now.training[n]) for n in sorted(now.training))
         need, full, kept = (
             _units(wanted, fabrics, sized.north_south, oob_share) for wanted in (step.need, sized.full, sized.kept)
         )
-        access = max(_access_switches(each, fabrics, per_switch) for each in (need, full, kept))
-        oob, keys = _manage(facts, walk, sized, spec.fabrics.oob.uplinks, access, of_room)
+        rooms.append((fabrics, full, max(_access_switches(each, fabrics, per_switch) for each in (need, full, kept))))
+    manage = partial(_manage, facts, uplinks=spec.fabrics.oob.uplinks, of_room=of_room)
+    manage(_Walk(spec.site, training, per_switch), now, access=rooms[-1][2])  # a limit is told of all, not of a step
+    for step, sized, (fabrics, full, access) in zip(declared, sizes, rooms, strict=True):
+        oob, keys = manage(walk, sized, access=access)
         for number, mine in keys.items():
             walk.add_slots(number, mine)
         room: Counter[str] = Counter()
