@@ -6,7 +6,7 @@ training fabric moves and renumbers nothing of another.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -41,6 +41,7 @@ SHARED = "net"
 """Scope of the racks that all share; those of an island alone are `NAME-net`."""
 
 CONTROL = "control"
+SIDES = (0, 1)
 Key = tuple[str, int, int]
 """A device that racks keep a slot for: its kind (core, fe-spine, st-spine, oob-core, control, ...) and place."""
 
@@ -48,9 +49,12 @@ Key = tuple[str, int, int]
 def side_of(key: Key) -> int:
     """A device that racks keep a slot for -> the side that it stands on: what stands for it is on the other, 0 or 1.
 
-    The spines of a pod take the sides in turn; of cores both those of a spine and those of a leaf do.
+    The spines of a pod take the sides in turn; of cores both those of a spine and those of a leaf do. Control hosts
+    stand on one: a site so small that it has nothing else for the other has one rack.
     """
     kind, first, second = key
+    if kind == CONTROL:
+        return 0
     return (second if kind.endswith("spine") else first + second) % 2
 
 
@@ -267,15 +271,15 @@ def _units(
 
 
 def _network(
-    home: str, numbers: Iterable[int], scope: str, group: str, fabric: Training, pod: str | None, sides: int = 1
+    home: str, scope: str, group: str, fabric: Training, pod: str | None, first: int, sides: Sequence[int]
 ) -> list[RackLayout]:
-    """Network racks of one home that is no unit, of each side in turn; each is a group of its own."""
+    """Network racks of one home that is no unit, from the `first` on, by their sides; each is a group of its own."""
     return [
         RackLayout(
             f"{home}-net{i + 1:02}", "network", None, pod, i + 1, scope, i, 1, 0, f"{group}{i}", fabric.slot_u,
-            fabric.per_rack, nth % sides,
+            fabric.per_rack, side,
         )
-        for nth, i in enumerate(numbers)
+        for i, side in enumerate(sides, start=first)
     ]  # fmt: skip
 
 
@@ -326,7 +330,9 @@ class _Walk:
         self.access: dict[tuple[str, int], int] = {}
         self.numbers: dict[tuple[str, int], int] = {}
         self.pods: dict[str, PodLayout] = {}
+        self.sides: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         self._homes: Counter[str] = Counter()
+        self._filled: Counter[tuple[str, int]] = Counter()
 
     def _rack_places(self, scope: str, first: int, count: int) -> None:
         """Racks of a scope, those kept for partial units included -> a place for each access switch they need."""
@@ -335,16 +341,19 @@ class _Walk:
             self.access.setdefault((scope, index), len(self.access))
             self.numbers.setdefault((scope, index // SWITCHES), len(self.numbers))
 
-    def _more(self, number: int, keys: Iterable[Key]) -> tuple[str, list[list[Key]], int]:
-        """Racks of a fabric that are no unit's and no pod's -> their scope, the keys of each side that they do not hold
-        yet, and how many racks these take: as many on the one side as on the other.
+    def _more(self, number: int, keys: Iterable[Key]) -> tuple[str, list[list[Key]], list[int]]:
+        """Racks of a fabric that are no unit's and no pod's -> their scope, and for each side the keys that it does not
+        hold yet, and how many racks these take beside the free slots of those that stand.
+
+        More keys never take fewer racks, whatever the order in which they come.
         """
         fabric = self._training[number]
         scope = fabric.facts.prefix + SHARED
-        new = [k for k in keys if k not in self.slots.get(scope, {})]
-        paired = any(side_of(k) for k in new if k[0] != CONTROL)
-        sides = [[k for k in new if side_of(k) == side] for side in (0, 1)] if paired else [new]
-        return scope, sides, len(sides) * max(ceil(len(mine) / fabric.per_rack) for mine in sides)
+        held = self.slots.get(scope, {})
+        new = [[k for k in keys if k not in held and side_of(k) == side] for side in SIDES]
+        full = [len(self.sides[scope, side]) * fabric.per_rack for side in SIDES]
+        after = [self._filled[scope, side] + len(mine) for side, mine in zip(SIDES, new, strict=True)]
+        return scope, new, [max(0, ceil((n - room) / fabric.per_rack)) for n, room in zip(after, full, strict=True)]
 
     def add_slots(self, number: int, keys: Iterable[Key]) -> None:
         """What racks that are no unit's and no pod's hold, after one declaration: what earlier ones hold stays there.
@@ -352,22 +361,26 @@ class _Walk:
         Those of the first training fabric are shared by all; an island has racks of its own for its cores.
         """
         fabric = self._training[number]
-        scope, sides, count = self._more(number, keys)
+        scope, new, more = self._more(number, keys)
         first, per_rack, held = self._homes[scope], fabric.per_rack, self.slots.setdefault(scope, {})
-        for side, mine in enumerate(sides):
-            for i, key in enumerate(mine):
-                held[key] = (first + side + i // per_rack * len(sides)) * per_rack + i % per_rack
+        opened = [side for nth in range(max(more)) for side in SIDES if nth < more[side]]
+        for rack, side in enumerate(opened, start=first):
+            self.sides[scope, side].append(rack)
+        for side, mine in zip(SIDES, new, strict=True):
+            for at, key in enumerate(mine, start=self._filled[scope, side]):
+                held[key] = self.sides[scope, side][at // per_rack] * per_rack + at % per_rack
+            self._filled[scope, side] += len(mine)
         home = f"{self._site}-{fabric.facts.prefix}".removesuffix("-")
-        self.racks += _network(home, range(first, first + count), scope, scope, fabric, None, len(sides))
-        self._rack_places(scope, first, count)
-        self._homes[scope] += count
+        self.racks += _network(home, scope, scope, fabric, None, first, opened)
+        self._rack_places(scope, first, len(opened))
+        self._homes[scope] += len(opened)
 
     def access_after(self, keys: Mapping[int, Iterable[Key]]) -> int:
         """Keys by training fabric -> access switches of racks that are no unit's and no pod's, once they hold these."""
         racks = self._homes.copy()
         for number, mine in keys.items():
-            scope, _, count = self._more(number, mine)
-            racks[scope] += count
+            scope, _, more = self._more(number, mine)
+            racks[scope] += sum(more)
         return sum(ceil(n / self._racks_per_switch) for n in racks.values())
 
     def add_unit(self, unit: UnitLayout) -> None:
@@ -376,7 +389,9 @@ class _Walk:
         if pod.name not in self.pods:
             self.pods[pod.name] = pod
             racks = _spine_racks(fabric)
-            self.racks += _network(f"{self._site}-{pod.name}", range(racks), pod.name, f"{pod.name}s", fabric, pod.name)
+            self.racks += _network(
+                f"{self._site}-{pod.name}", pod.name, f"{pod.name}s", fabric, pod.name, 0, [0] * racks
+            )
             self._rack_places(pod.name, 0, racks)
         self.racks += _unit_racks(self._site, unit, fabric)
         self._rack_places(pod.name, unit.rack_in_pod, unit.oob_slots)
