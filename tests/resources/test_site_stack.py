@@ -121,7 +121,6 @@ CDUS = {
 
 
 def test_the_pack_refuses_what_is_overloaded_and_warns_of_what_is_nearly(project: Project) -> None:
-    pytest.importorskip("pulumi_policy", reason="make setup installs what tools/requirements.txt pins")
     (project.root / "infra/__main__.py").write_text(PROGRAM)
     percent = project.root / "percent.json"
     percent.write_text(json.dumps({"headroom": {"percent": 95}}))
