@@ -29,6 +29,7 @@ from lindos.errors import InfeasibleError
 from lindos.finding import Severity
 from lindos.plan import Plan, design, design_site
 from lindos.plan.facts import gather
+from lindos.plan.flow import carry
 from lindos.plan.layout import Layout, UnitLayout, lay_out
 from lindos.spec.load import assumed_products
 from lindos.spec.model import Spec
@@ -354,6 +355,37 @@ def test_power_is_conserved_and_redundancy_holds_what_it_promises(site: dict[str
         assert whole.filter(pl.col("scenario").str.contains("-tr-")).is_empty()
     elif kind != "N" and len(spec.power.feeds) > 1:
         assert whole.is_empty()
+
+
+@settings(random_sites, max_examples=max(1, random_sites.max_examples // 3))
+@given(sites(), st.data())
+def test_more_load_lowers_the_load_of_no_part_and_reaches_a_source(site: dict[str, Any], data: st.DataObject) -> None:
+    """What is plugged in anywhere is drawn from every way up to it, with the losses on the way, and from nothing else."""
+    _, plan = built(site)
+    nodes, edges = plan.power_nodes, plan.power_edges
+    leaves = nodes.filter(pl.col("kind").cast(pl.String).is_in(["rack_pdu", "motor_control"]))["power_node"]
+    base = plan.power_loads.filter(pl.col("power_node").is_in(leaves.implode()))
+    demand = base.select("power_node", pl.col("nameplate_w").cast(pl.Float64))
+    where, watts = data.draw(st.sampled_from(leaves.to_list())), data.draw(st.integers(1_000, 1_000_000))
+    more = demand.with_columns(nameplate_w=pl.col("nameplate_w") + (pl.col("power_node") == where) * float(watts))
+    before, after = (carry(nodes, edges, each, ["nameplate_w"]) for each in (demand, more))
+    grown = before.join(after, on="power_node", suffix="_after").with_columns(
+        more=pl.col("nameplate_w_after") - pl.col("nameplate_w"),
+        lost=pl.col("nameplate_loss_w_after") - pl.col("nameplate_loss_w"),
+    )
+    assert (grown["more"] >= 0).all()
+    assert (grown["lost"] >= 0).all()
+    above, parents = {where}, edges.select("parent", "child").rows()
+    for _ in range(len(nodes)):
+        found = {parent for parent, child in parents if child in above} | above
+        if found == above:
+            break
+        above = found
+    assert set(grown.filter(pl.col("more") > 0)["power_node"]) <= above
+    sources = nodes.join(edges.select(power_node="child"), on="power_node", how="anti").select("power_node")
+    drawn = grown.join(sources, on="power_node")
+    # Whole watts at each part.
+    assert abs(drawn["more"].sum() - watts - (grown["lost"].sum() - drawn["lost"].sum())) <= len(nodes)
 
 
 STANDS = {
