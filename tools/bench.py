@@ -99,7 +99,7 @@ def scratch_project(site: str) -> Iterator[Path]:
     """A site in; a project folder that shares this checkout's code but neither stacks nor state out."""
     with tempfile.TemporaryDirectory(prefix="lindos-bench-") as name:
         project = Path(name)
-        for shared in (".venv", "infra", "templates", "roles", "pyproject.toml"):
+        for shared in (".venv", "infra", "templates", "roles", "pyproject.toml", "ansible.cfg"):
             if (ROOT / shared).exists():
                 (project / shared).symlink_to(ROOT / shared)
         shutil.copy(ROOT / "Pulumi.yaml", project)
@@ -150,7 +150,7 @@ def designs(sizes: list[int]) -> Iterator[Cost]:
             yield measure(f"lindos plan, {gpus:,} GPUs", ["lindos", "plan", f"bench-{gpus}"], project)
 
 
-def rows(site: str, rack: str, place: str) -> Iterator[Cost]:
+def rows(site: str, unit: str, rack: str, place: str) -> Iterator[Cost]:
     """A site in, the costs of designing it and of previewing its stack out, one as soon as it is known."""
     with scratch_project(site) as project:
         os.environ.update(
@@ -167,6 +167,10 @@ def rows(site: str, rack: str, place: str) -> Iterator[Cost]:
 
         yield measure("lindos plan", ["lindos", "plan", site], project)
         yield measure("lindos emit", ["lindos", "emit", site], project)
+        # How long Ansible takes to come to its first task: this one runs here, on a variable of a host.
+        (project / "play.yml").write_text("- hosts: gpu_node\n  tasks: [{debug: {var: bmc_address}, run_once: true}]\n")
+        play = ["ansible-playbook", "--inventory", f"build/{site}/inventory", "--limit", unit, "play.yml"]
+        yield measure("ansible-playbook, first task on one unit", play, project)
         run("stack", "init", site)
         run("config", "set", "site", f"inventories/{site}")
         preview = [*pulumi, "preview", "--stack", site]
@@ -193,13 +197,14 @@ def main() -> None:
     """Arguments of the command line in, a Markdown table on standard output out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("site", nargs="?", default="colossus-100k")
+    parser.add_argument("--unit", default="a0001", help="the unit whose play is started")
     parser.add_argument("--rack", default="colossus-100k-a0001-r01", help="the rack that is moved")
     parser.add_argument("--to", default="h1/5/22", help="where it is moved to: HALL/ROW/POSITION")
     parser.add_argument("--gpus", type=int, nargs="+", help="only design synthetic sites with so many GPUs each")
     options = parser.parse_args()
     what = "synthetic sites" if options.gpus else options.site
     print(f"{what} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
-    for cost in designs(options.gpus) if options.gpus else rows(options.site, options.rack, options.to):
+    for cost in designs(options.gpus) if options.gpus else rows(options.site, options.unit, options.rack, options.to):
         print(f"| {cost.what} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {cost.peak_mib:.0f} |", flush=True)
 
 

@@ -117,8 +117,8 @@ def test_hosts_of_an_island_are_told_its_own_lossless_class() -> None:
     site["fabrics"]["islands"][0]["roce"] = {"priority": 4}
     spec = Spec.model_validate(site)
     plan = design(spec, load_catalogue(assumed_products(spec)))
-    (made,) = inventory(plan, host_views(plan), {})
-    told = json.loads(made.data)["all"]
+    groups, *_ = inventory(plan, host_views(plan), {})
+    told = json.loads(groups.data)["all"]
     units = {u: told["children"][u].get("vars", {}) for u in plan.units["unit"]}
     assert told["vars"]["roce_qos_priority"] == 3
     assert {u for u, v in units.items() if v == {"roce_qos_priority": 4}} == {"a0004", "a0005", "a0006"}

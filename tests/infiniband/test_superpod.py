@@ -129,7 +129,9 @@ def test_the_topology_file_is_the_plan() -> None:
 def test_hosts_are_told_of_infiniband_and_not_of_roce() -> None:
     _, _, files = superpod()
     inventory = json.loads(files["inventory/hosts.json"])["all"]
-    hosts = inventory["children"]["gpu_node"]["hosts"]
+    told = [json.loads(text) for path, text in files.items() if path.startswith("inventory/host_vars/")]
+    hosts = {host: variables for unit in told for host, variables in unit.items()}
+    assert len(hosts) == 127
     assert all(not h["rdma_nic_interfaces"] and len(h["infiniband_hcas"]) == 8 for h in hosts.values())
     assert not any(k.startswith("roce_qos") for k in inventory["vars"])
     assert inventory["children"]["roce_qos"] == inventory["children"]["rdma_nic"] == {"children": {}}

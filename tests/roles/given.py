@@ -91,8 +91,12 @@ def expectation() -> dict[str, Any]:
 
 
 def write_build(build: Path, roles: list[str]) -> None:
-    """A folder -> build/lab, as far as roles and rollout read it."""
-    (build / "inventory").mkdir(parents=True)
-    (build / "inventory" / "hosts.json").write_text(json.dumps(inventory(roles)))
+    """A folder -> build/lab, as far as roles and rollout read it: what the host is told lies beside its groups."""
+    groups = inventory(roles)
+    told = groups["all"]["children"]["gpu_node"].pop("hosts")
+    groups["all"]["children"]["gpu_node"]["children"] = {"a0001": {}}
+    (build / "inventory" / "host_vars").mkdir(parents=True)
+    (build / "inventory" / "hosts.json").write_text(json.dumps(groups))
+    (build / "inventory" / "host_vars" / "a0001.json").write_text(json.dumps(told))
     (build / "expect").mkdir()
     (build / "expect" / "a0001.json").write_text(json.dumps({HOST: expectation()}))

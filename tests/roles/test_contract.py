@@ -31,7 +31,7 @@ def test_every_role_has_a_play_of_its_name_and_every_play_a_role() -> None:
 
 def test_every_folder_is_a_role() -> None:
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders - set(ROLES) == {"filter_plugins"}
+    assert folders - set(ROLES) == {"filter_plugins", "vars_plugins"}
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lindos.drivers import ansible
+from lindos.emit.inventory import ranges
 from lindos.errors import DriverError, SpecError
 from lindos.rollout.converge import ConvergeResult, Rollout, converge
 from lindos.rollout.waves import hosts_of, waves_of
@@ -38,15 +39,19 @@ class Site:
             (root / path).write_text("---\n")
 
     def emit(self, digest: str = "1") -> None:
-        units: dict[str, dict[str, dict[str, object]]] = {}
+        units: dict[str, list[str]] = {}
         for host, variables in self.nodes.items():
-            units.setdefault(str(variables["lindos_unit"]), {}).setdefault("hosts", {})[host] = {}
-        groups = {"gpu_node": {"hosts": self.nodes}, "nccl": {"children": {"gpu_node": {}}}, **units}
+            units.setdefault(str(variables["lindos_unit"]), []).append(host)
+        groups: dict[str, object] = {unit: {"hosts": dict.fromkeys(ranges(hosts))} for unit, hosts in units.items()}
+        groups |= {"gpu_node": {"children": dict.fromkeys(units)}, "nccl": {"children": {"gpu_node": {}}}}
         aside = {"switch": {"hosts": {"lab-a0001-leaf00": {}}}}
         inventory = {"all": {"vars": {"lindos_digest": digest}, "children": {**groups, **aside}}}
-        path = self.workspace.build / "inventory" / "hosts.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(inventory))
+        folder = self.workspace.build / "inventory"
+        (folder / "host_vars").mkdir(parents=True, exist_ok=True)
+        (folder / "hosts.json").write_text(json.dumps(inventory))
+        for unit, hosts in units.items():
+            told = {host: self.nodes[host] for host in hosts}
+            (folder / "host_vars" / f"{unit}.json").write_text(json.dumps(told))
 
     def play(self, request: ansible.Play, tell: Callable[[ansible.Event], None]) -> ansible.PlayResult:
         self.plays.append(request.limit)

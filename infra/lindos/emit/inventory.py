@@ -1,8 +1,15 @@
-"""Plan -> Ansible inventory as JSON, which Ansible reads several times faster than YAML."""
+"""Plan -> Ansible inventory as JSON, which Ansible reads several times faster than YAML.
+
+hosts.json holds groups and names alone; what a host is told lies in host_vars/UNIT.json, which the vars plugin
+roles/vars_plugins/host_vars_by_group.py opens when a play comes to a host of the unit. Ansible builds every host it
+reads before it heeds --limit: with variables in hosts.json a play on one unit of 12,500 hosts began after a minute.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -115,23 +122,61 @@ def _routed_units(plan: Plan) -> list[str] | None:
     return plan.units.filter(~pl.col("unit").is_in(leaves["unit"].unique().implode()))["unit"].to_list()
 
 
-def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
-    """inventory/hosts.json: groups by vendor, unit and role; what a host is told by its plan."""
+_NUMBERED = re.compile(r"(.*\D)(\d+)")
+_RANGE = re.compile(r"(.*)\[(\d+):(\d+)\]")
+
+
+def ranges(names: Iterable[str]) -> Iterator[str]:
+    """Host names -> the same as Ansible's ranges: x-n01, x-n02, x-n04 -> x-n[01:02], x-n04."""
+
+    def run(numbered: tuple[int, tuple[str, int, int]]) -> tuple[str, int, int]:
+        place, (stem, width, number) = numbered
+        return stem, width, number - place
+
+    split = []
+    for name in names:
+        if found := _NUMBERED.fullmatch(name):
+            split.append((found[1], len(found[2]), int(found[2])))
+        else:
+            yield name
+    for (stem, width, _), members in groupby(enumerate(sorted(split)), run):
+        numbers = [number for _, (_, _, number) in members]
+        first, last = f"{numbers[0]:0{width}}", f"{numbers[-1]:0{width}}"
+        yield f"{stem}{first}" if first == last else f"{stem}[{first}:{last}]"
+
+
+def names_of(pattern: str) -> list[str]:
+    """A name or a range, as `ranges` gives them -> the names."""
+    found = _RANGE.fullmatch(pattern)
+    if not found:
+        return [pattern]
+    return [f"{found[1]}{number:0{len(found[2])}}" for number in range(int(found[2]), int(found[3]) + 1)]
+
+
+def _groups(plan: Plan, units: Mapping[str, list[HostView]]) -> dict[str, Any]:
+    """Units and their hosts, which are of one product -> groups: vendors and roles hold units, units hold hosts."""
     vendors: dict[str, dict[str, Any]] = {}
-    units: dict[str, dict[str, Any]] = {u: {} for u in plan.units["unit"]}
-    nodes: dict[str, dict[str, Any]] = {}
-    for host in views:
-        nodes[host.device] = _host_vars(host)
-        vendors.setdefault(host.vendor, {})[host.device] = {}
-        units[host.unit][host.device] = {}
-    children: dict[str, Any] = {"gpu_node": {"hosts": nodes}}
-    children |= {f"vendor_{v}": {"hosts": hosts} for v, hosts in sorted(vendors.items())}
+    for unit, hosts in units.items():
+        if hosts:
+            vendors.setdefault(hosts[0].vendor, {})[unit] = {}
+    groups: dict[str, Any] = {"gpu_node": {"children": {unit: {} for unit in units}}}
+    groups |= {f"vendor_{vendor}": {"children": children} for vendor, children in sorted(vendors.items())}
     told = _of_islands(plan)
-    children |= {u: {"hosts": hosts} | ({"vars": told[u]} if u in told else {}) for u, hosts in units.items()}
+    for unit, hosts in units.items():
+        members: dict[str, Any] = {name: {} for name in ranges(host.device for host in hosts)}
+        groups[unit] = {"hosts": members} | ({"vars": told[unit]} if unit in told else {})
     routed = _routed_units(plan)
     for role in ROLE_GROUPS:
         some = routed is not None and role in ETHERNET_ROLES
-        children[role] = {"children": {u: {} for u in routed or ()} if some else {"gpu_node": {}}}
+        groups[role] = {"children": {unit: {} for unit in routed or ()} if some else {"gpu_node": {}}}
+    return groups
+
+
+def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
+    """inventory/hosts.json: groups by vendor, unit and role; inventory/host_vars/UNIT.json: what its hosts are told."""
+    units: dict[str, list[HostView]] = {unit: [] for unit in plan.units["unit"]}
+    for host in views:
+        units[host.unit].append(host)
     everywhere = {
         "lindos_site": plan.site,
         "lindos_digest": plan.digest,
@@ -143,5 +188,12 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         everywhere["frontend_network_destinations6"] = [frontend_prefix6(prefix)]
     everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
-    text = json.dumps({"all": {"vars": everywhere, "children": children}}, indent=None, separators=(",", ":"))
-    yield Artefact("inventory/hosts.json", text.encode())
+    yield _json("inventory/hosts.json", {"all": {"vars": everywhere, "children": _groups(plan, units)}})
+    for unit, hosts in units.items():
+        if hosts:
+            told = {host.device: _host_vars(host) for host in hosts}
+            yield _json(f"inventory/host_vars/{unit}.json", told, hosts[0].slice)
+
+
+def _json(path: str, told: Mapping[str, Any], slice_: str | None = None) -> Artefact:
+    return Artefact(path, json.dumps(told, separators=(",", ":")).encode(), slice_)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from lindos.emit.inventory import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,18 +43,15 @@ class Wave:
 
 def hosts_of(workspace: Workspace) -> tuple[Host, ...]:
     """Emitted inventory, roles, people's variables -> the hosts that have a role, by unit and name."""
-    inventory = json.loads((workspace.build / "inventory" / "hosts.json").read_text())
-    found = _Inventory()
-    for name, group in inventory.items():
-        found.read(name, group)
+    found = _Inventory(workspace.build / "inventory")
     roles = {path.parent.parent.name for path in (workspace.root / "roles").glob("*/meta/argument_specs.yml")}
     common = _digest_of(_common_files(workspace))
     hosts = []
-    for name in found.variables:
-        groups = found.groups(name)
+    for name, members in found.members.items():
+        groups, outer = found.above(frozenset(members))
         if not groups & roles:
             continue
-        variables = {k: v for k, v in found.of(name).items() if k not in WHOLE_PLAN}
+        variables = {k: v for k, v in {**outer, **found.variables.get(name, {})}.items() if k not in WHOLE_PLAN}
         sent = json.dumps([common, sorted(groups), variables], sort_keys=True)
         unit = str(variables.get("lindos_unit") or "")
         address = str(variables.get("ansible_host") or name)
@@ -92,45 +91,50 @@ def _name(units: list[str]) -> str:
     return named[0] if len(named) == 1 else f"{named[0]}..{named[-1]}"
 
 
-@dataclass
 class _Inventory:
     """Ansible's tree of groups: a host's variables win over a group's, an inner group's over an outer's."""
 
-    variables: dict[str, dict[str, Any]] = field(default_factory=dict)
-    members: dict[str, set[str]] = field(default_factory=dict)
-    parents: dict[str, set[str]] = field(default_factory=dict)
-    group_variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    def __init__(self, folder: Path) -> None:
+        self.variables: dict[str, dict[str, Any]] = {}
+        self.members: dict[str, set[str]] = {}
+        self._folder = folder
+        self._parents: dict[str, set[str]] = {}
+        self._told: dict[str, dict[str, Any]] = {}
+        self._above: dict[frozenset[str], tuple[frozenset[str], dict[str, Any]]] = {}
+        for name, group in json.loads((folder / "hosts.json").read_text()).items():
+            self._read(name, group)
 
-    def read(self, name: str, group: dict[str, Any] | None) -> None:
+    def _read(self, name: str, group: dict[str, Any] | None) -> None:
         """A group as it stands in the file; one that is named a second time adds to the first."""
         group = group or {}
-        self.parents.setdefault(name, set())
-        self.group_variables.setdefault(name, {}).update(group.get("vars") or {})
-        for host, variables in (group.get("hosts") or {}).items():
-            self.variables.setdefault(host, {}).update(variables or {})
-            self.members.setdefault(host, set()).add(name)
+        if name not in self._parents:
+            self._parents[name], self._told[name] = set(), {}
+            if (aside := self._folder / "host_vars" / f"{name}.json").is_file():
+                self.variables |= json.loads(aside.read_text())
+        self._told[name].update(group.get("vars") or {})
+        for pattern in group.get("hosts") or {}:
+            for host in names_of(pattern):
+                self.members.setdefault(host, set()).add(name)
         for child, inner in (group.get("children") or {}).items():
-            self.read(child, inner)
-            self.parents[child].add(name)
+            self._read(child, inner)
+            self._parents[child].add(name)
 
-    def groups(self, host: str) -> frozenset[str]:
-        """Host -> its groups and all above them."""
-        found, ahead = set[str](), set(self.members[host])
-        while ahead:
-            name = ahead.pop()
-            found.add(name)
-            ahead |= self.parents[name] - found
-        return frozenset(found)
-
-    def of(self, host: str) -> dict[str, Any]:
-        """Host -> its variables, merged."""
-        merged: dict[str, Any] = {}
-        for group in sorted(self.groups(host), key=lambda name: (self._depth(name), name)):
-            merged.update(self.group_variables[group])
-        return {**merged, **self.variables[host]}
+    def above(self, members: frozenset[str]) -> tuple[frozenset[str], dict[str, Any]]:
+        """The groups that name a host -> these and all above them, and the variables of all, merged."""
+        if members not in self._above:
+            found, ahead = set[str](), set(members)
+            while ahead:
+                name = ahead.pop()
+                found.add(name)
+                ahead |= self._parents[name] - found
+            merged: dict[str, Any] = {}
+            for group in sorted(found, key=lambda name: (self._depth(name), name)):
+                merged.update(self._told[group])
+            self._above[members] = frozenset(found), merged
+        return self._above[members]
 
     def _depth(self, name: str) -> int:
-        return 1 + max((self._depth(parent) for parent in self.parents[name]), default=0)
+        return 1 + max((self._depth(parent) for parent in self._parents[name]), default=0)
 
 
 def _common_files(workspace: Workspace) -> Iterator[Path]:
