@@ -512,13 +512,19 @@ def converge(
         list[str] | None, typer.Option("--limit", help="Only this host or group; can be repeated.")
     ] = None,
     dry: Annotated[bool, typer.Option("--check", help="Say what would change, change nothing.")] = False,
+    budget: Annotated[
+        int, typer.Option(min=0, max=100, help="Percent of a wave that may fail; past it no further wave begins.")
+    ] = 10,
+    again: Annotated[bool, typer.Option("--again", help="Go to hosts that are done as well.")] = False,
 ) -> None:
-    """Make the nodes what their roles say, in waves; hosts that are done are left alone."""
+    """Make the nodes what their roles say, in waves; goes on where it was stopped, and leaves alone who is done."""
+    from lindos.rollout.converge import Rollout
     from lindos.rollout.converge import converge as run
 
     _, workspace, _ = _read(site)
-    result = run(workspace, limit=limit or None, units=unit or None, check=dry, progress=say)
-    raise typer.Exit(0 if result.ok else 1)
+    rollout = Rollout(check=dry, again=again, budget=budget / 100)
+    result = run(workspace, limit=limit or None, units=unit or None, rollout=rollout, progress=say)
+    raise typer.Exit(0 if result.ok else 3)
 
 
 @app.command()

@@ -33,7 +33,7 @@ def main(asked: str) -> None:
         "trouble": [[o.trouble.role, o.trouble.task, o.trouble.reason] for o in result.failed if o.trouble],
         "changed": result.changed,
         "seconds": result.seconds,
-        "events": [json.loads(line) for line in result.log.read_text().splitlines()],
+        "events": [event for line in result.log.read_text().splitlines() if "task" in (event := json.loads(line))],
     }
     print(json.dumps(answer))  # noqa: T201
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,8 @@ class Site:
         self.plays: list[tuple[str, ...]] = []
         self.marks: dict[str, str] = {}
         self.silent: set[str] = set()
+        self.mute: set[str] = set()
+        self.refused: tuple[str, ...] = ()
         self.said: list[str] = []
         names = {f"a{u:04}": [f"lab-a{u:04}-r01-n{n:02}" for n in range(1, nodes + 1)] for u in range(1, units + 1)}
         self.nodes = {host: {"lindos_unit": unit, "mtu": 9000} for unit, hosts in names.items() for host in hosts}
@@ -55,8 +57,13 @@ class Site:
 
     def play(self, request: ansible.Play, tell: Callable[[ansible.Event], None]) -> ansible.PlayResult:
         self.plays.append(request.limit)
+        if set(request.limit) & set(self.refused):
+            raise DriverError("ansible", "run site.yml", "it took too long and was stopped", retryable=True)
         outcomes = []
         for host in request.limit:
+            if host in self.mute:
+                outcomes.append(ansible.HostOutcome(host, 0, 0, ansible.Event(host, "", "", "unreachable", "no play")))
+                continue
             trouble = ansible.Event(host, "nccl", "Install", "failed", "no disk") if host in self.broken else None
             event = trouble or ansible.Event(host, "nccl", "Install", "changed")
             tell(event)
@@ -208,12 +215,82 @@ def test_a_name_that_is_nowhere_is_refused(site: Site) -> None:
         site.converge(units=["a0009"])
 
 
-def test_the_log_holds_a_line_for_each_change(site: Site) -> None:
+def test_what_is_not_emitted_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="holds no inventory") as caught:
+        converge(Workspace(tmp_path, "lab"), progress=lambda _: None)
+    assert "lindos emit lab" in caught.value.render()
+
+
+def log_of(result: ConvergeResult) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.log.read_text().splitlines()]
+
+
+def test_the_log_holds_a_line_for_each_wave_and_each_change(site: Site) -> None:
     result = site.converge()
-    lines = [json.loads(line) for line in result.log.read_text().splitlines()]
-    assert [line["host"] for line in lines] == list(site.nodes)
-    assert {line["status"] for line in lines} == {"changed"}
+    lines = log_of(result)
+    assert [line["host"] for line in lines if "host" in line] == list(site.nodes)
+    assert {line["status"] for line in lines if "host" in line} == {"changed"}
+    waves = [(line["wave"], line["status"]) for line in lines if "host" not in line]
+    assert waves == [(f"a000{n}", status) for n in (1, 2, 3) for status in ("begun", "ended")]
+    assert [line["at_s"] for line in lines] == sorted(line["at_s"] for line in lines)
     assert result.log.is_relative_to(site.workspace.state / "logs")
+
+
+def test_a_host_that_fails_has_one_line_with_its_task_and_reason(site: Site) -> None:
+    site.broken, site.mute = {"lab-a0001-r01-n01"}, {"lab-a0002-r01-n02"}
+    result = site.converge(budget=1.0)
+    assert [line for line in site.said if "-r01-n" in line] == [
+        "converge: lab-a0001-r01-n01: nccl: Install: no disk",
+        "converge: lab-a0002-r01-n02: no play",
+    ]
+    bad = [line for line in log_of(result) if line["status"] in ("failed", "unreachable")]
+    assert [(line["host"], line["task"], line["reason"]) for line in bad] == [
+        ("lab-a0001-r01-n01", "Install", "no disk"),
+        ("lab-a0002-r01-n02", "", "no play"),
+    ]
+
+
+def test_people_hear_of_waves_roles_and_the_end(site: Site) -> None:
+    site.converge(units=["a0001"])
+    site.said.clear()
+    result = site.converge(limit=["*-a0001-*", "*-a0002-*"])
+    assert [line.replace("in 1 s", "in N s") for line in site.said if "Mitogen" not in line] == [
+        "converge: wave 1 of 1, a0002: 2 hosts",
+        "converge: wave a0002: nccl",
+        "converge: wave a0002: 2 done, 0 failed, 2 changes in N s",
+        "converge: 2 converged with 2 changes, 0 failed, 2 were done before",
+        f"converge: each change and failure is in {result.log}",
+    ]
+
+
+def test_a_check_says_what_would_change_where(site: Site) -> None:
+    site.broken = {"lab-a0001-r01-n01"}
+    site.converge(check=True, budget=0.5, units=["a0001"])
+    assert "converge: would change: nccl: Install, on 1 of 2 hosts" in site.said
+    assert "converge: 1 would be converged with 1 changes, 1 failed" in site.said
+
+
+def test_a_wave_that_was_cut_short_is_begun_anew_though_its_hosts_were_done_before(site: Site) -> None:
+    """Half of the new and half of the old is neither: going back to the old has to touch it again."""
+    site.converge()
+    for variables in site.nodes.values():
+        variables["mtu"] = 4200
+    site.emit()
+    site.refused = ("lab-a0002-r01-n01",)
+    with pytest.raises(DriverError, match="took too long"):
+        site.converge()
+    assert "converge: 2 converged with 2 changes, 0 failed, 4 left" in site.said
+    assert [line["status"] for line in _last_log(site)][-1] == "broken"
+    site.refused = ()
+    for variables in site.nodes.values():
+        variables["mtu"] = 9000
+    site.emit()
+    assert site.converge().converged == tuple(site.nodes)[:4]
+
+
+def _last_log(site: Site) -> list[dict[str, Any]]:
+    log = max((site.workspace.state / "logs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def _play(folder: Path, tasks: str, tmp: Path) -> ansible.Play:

@@ -125,12 +125,7 @@ def bring_up(path: Path, workspace: Workspace, say: Callable[[str], None], show:
         _await_nodes(built.plan, say)
     with stages.stage("converge"):
         try:
-            result = converge(workspace, progress=say)
-            failed |= not result.ok
-            say(
-                f"{len(result.converged)} converged, {len(result.untouched)} were done before, "
-                f"{len(result.failed)} failed"
-            )
+            failed |= not converge(workspace, progress=say).ok
         except DriverError as err:
             failed = True
             say(err.render())

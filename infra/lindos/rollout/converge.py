@@ -1,20 +1,22 @@
 """Nodes -> nodes as planned: the roles, in waves of units, with a budget for failures, resumed where they stopped.
 
-A host that would be given what it was last given is not touched (see memory.py).
-`.lindos/<site>/logs/converge-<time>.jsonl` holds each task that changed or failed, one a line.
+A host that would be given what it was last given is not touched (see memory.py); hosts of a wave that was cut short
+count as given nothing. `.lindos/<site>/logs/converge-<time>.jsonl` holds a line for each wave that began and ended and
+for each task that changed or failed, with the seconds since the run began.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from lindos.drivers import ansible
-from lindos.errors import Problem, SpecError
+from lindos.errors import DriverError, Problem, SpecError
 from lindos.rollout.memory import Marks, Memory, SshMarks
 from lindos.rollout.waves import Host, Wave, hosts_of, suite_of, waves_of
 from lindos.verify import zipapp
@@ -105,11 +107,17 @@ def converge(
     done = frozenset[str]() if rollout.again or rollout.partial else memory.as_planned(chosen)
     pending = [host for host in chosen if host.name not in done]
     waves = waves_of(pending, rollout.largest_wave)
-    log = _log_file(workspace)
+    log, tally = _log_file(workspace), _Tally()
     if pending and (why := ansible.strategy().why):
         progress(f"converge: without Mitogen, and slower: {why}")
     with log.open("w") as lines:
-        tally = _roll(workspace, waves, rollout, memory, _Reporter(progress, lines))
+        reporter = _Reporter(progress, lines, begin)
+        try:
+            _roll(workspace, waves, rollout, memory, reporter, tally)
+        finally:
+            left = len(pending) - len(tally.converged) - len(tally.failed)
+            reporter.say(_summary(tally, len(done), left, check=rollout.check))
+            reporter.say(f"each change and failure is in {log}")
     return ConvergeResult(
         converged=tuple(tally.converged),
         untouched=tuple(host.name for host in chosen if host.name in done),
@@ -123,32 +131,47 @@ def converge(
     )
 
 
+def _summary(tally: _Tally, done: int, left: int, *, check: bool) -> str:
+    """A run that has ended, however it did -> a line for people."""
+    would = "would be " if check else ""
+    told = f"{len(tally.converged):,} {would}converged with {tally.changed:,} changes, {len(tally.failed):,} failed"
+    return told + (f", {left:,} left" if left else "") + (f", {done:,} were done before" if done else "")
+
+
 def _roll(
-    workspace: Workspace, waves: tuple[Wave, ...], rollout: Rollout, memory: Memory, reporter: _Reporter
-) -> _Tally:
-    """Waves -> what came of them, one after the other until the budget is spent."""
-    tally = _Tally()
+    workspace: Workspace,
+    waves: tuple[Wave, ...],
+    rollout: Rollout,
+    memory: Memory,
+    reporter: _Reporter,
+    tally: _Tally,
+) -> None:
+    """Waves -> what comes of them in the tally, one after the other until the budget is spent."""
     for number, wave in enumerate(waves, 1):
-        reporter.say(f"wave {number} of {len(waves)}, {wave.name}: {len(wave.hosts)} hosts")
-        result = rollout.run(_request(workspace, wave, rollout), reporter)
+        reporter.begin(wave, f"wave {number} of {len(waves)}, {wave.name}: {len(wave.hosts)} hosts")
+        if not rollout.partial:
+            # Whoever is cut short from here on has been given some of the new and may keep some of the old.
+            memory.forget(host.name for host in wave.hosts)
+        try:
+            result = rollout.run(_request(workspace, wave, rollout), reporter)
+        except DriverError as error:
+            reporter.broken(wave, str(error))
+            raise
         good = {outcome.host for outcome in result.hosts if outcome.ok}
         bad = [outcome for outcome in result.hosts if not outcome.ok]
-        changed = sum(outcome.changed for outcome in result.hosts)
         tally.begun += len(wave.hosts)
-        tally.changed += changed
+        tally.changed += sum(outcome.changed for outcome in result.hosts)
         tally.converged += [host.name for host in wave.hosts if host.name in good]
         tally.failed += bad
         if not rollout.partial:
-            memory.remember([host for host in wave.hosts if host.name in good], [o.host for o in bad])
-        told = f"{len(good)} done, {len(bad)} failed, {changed} changes in {result.seconds:.0f} s"
-        reporter.say(f"wave {wave.name}: {told}")
+            memory.remember([host for host in wave.hosts if host.name in good])
+        reporter.end(wave, result, check=rollout.check)
         if len(bad) > rollout.budget * len(wave.hosts) and number < len(waves):
             tally.stopped = (
                 f"{len(bad)} of {len(wave.hosts)} hosts of wave {wave.name} failed, more than {rollout.budget:.0%}"
             )
             reporter.say(f"stopped: {tally.stopped}")
             break
-    return tally
 
 
 def _log_file(workspace: Workspace) -> Path:
@@ -206,19 +229,68 @@ def _request(workspace: Workspace, wave: Wave, rollout: Rollout) -> ansible.Play
 
 
 class _Reporter:
-    """Hears each task: failures go to people, changes and failures to the log."""
+    """Hears each task. People are told of each role that begins and, once, why a host failed; the log has the rest."""
 
-    def __init__(self, progress: Callable[[str], None], lines: TextIO) -> None:
+    def __init__(self, progress: Callable[[str], None], lines: TextIO, began: float) -> None:
         self._progress = progress
         self._lines = lines
+        self._began = began
+        self._wave = ""
+        self._role = ""
+        self._failed: set[str] = set()
+        self._changed: Counter[str] = Counter()
 
     def say(self, line: str) -> None:
         self._progress(f"converge: {line}")
 
+    def begin(self, wave: Wave, line: str) -> None:
+        """A wave begins."""
+        self._wave, self._role = wave.name, ""
+        self._failed.clear()
+        self._changed.clear()
+        self.say(line)
+        self._log({"wave": wave.name, "status": "begun", "hosts": [host.name for host in wave.hosts]})
+
     def __call__(self, event: ansible.Event) -> None:
+        if event.role and event.role != self._role and event.status != "skipped":
+            self._role = event.role
+            self.say(f"wave {self._wave}: {event.role}")
         if event.bad:
-            where = f"{event.role}: {event.task}" if event.role else event.task
-            self.say(f"{event.host}: {where}: {event.reason}")
+            self._fail(event)
+        if event.status == "changed":
+            self._changed[_where(event)] += 1
         if event.bad or event.status == "changed":
-            self._lines.write(json.dumps(asdict(event)) + "\n")
-            self._lines.flush()
+            self._log({"wave": self._wave, **asdict(event)})
+
+    def end(self, wave: Wave, result: ansible.PlayResult, *, check: bool) -> None:
+        """A wave has ended: what came of it, and of each host that failed without a word."""
+        for outcome in result.hosts:
+            if outcome.trouble and outcome.host not in self._failed:
+                self._fail(outcome.trouble)
+                self._log({"wave": wave.name, **asdict(outcome.trouble)})
+        if check:
+            for where, hosts in self._changed.items():
+                self.say(f"would change: {where}, on {hosts} of {len(wave.hosts)} hosts")
+        bad = sum(not outcome.ok for outcome in result.hosts)
+        told = {"done": len(result.hosts) - bad, "failed": bad, "changed": sum(o.changed for o in result.hosts)}
+        self._log({"wave": wave.name, "status": "ended", **told})
+        counts = f"{told['done']} done, {bad} failed, {told['changed']} changes in {result.seconds:.0f} s"
+        self.say(f"wave {wave.name}: {counts}")
+
+    def broken(self, wave: Wave, reason: str) -> None:
+        """A wave that did not happen as a whole."""
+        self._log({"wave": wave.name, "status": "broken", "reason": reason})
+
+    def _fail(self, event: ansible.Event) -> None:
+        """One line a host: the first task that failed is why, what fails after it follows from it."""
+        if event.host not in self._failed:
+            self._failed.add(event.host)
+            self.say(": ".join(part for part in (event.host, _where(event), event.reason) if part))
+
+    def _log(self, record: Mapping[str, Any]) -> None:
+        self._lines.write(json.dumps({"at_s": round(time.monotonic() - self._began, 3), **record}) + "\n")
+        self._lines.flush()
+
+
+def _where(event: ansible.Event) -> str:
+    return f"{event.role}: {event.task}" if event.role else event.task

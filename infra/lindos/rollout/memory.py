@@ -57,16 +57,22 @@ class Memory:
         marks = self._marks.read(likely) if likely else {}
         return frozenset(host.name for host in likely if marks.get(host.name) == host.inputs)
 
-    def remember(self, good: Iterable[Host], bad: Iterable[str]) -> None:
-        """Hosts that were given all, and names of hosts that may be anything now."""
-        good = list(good)
-        marked = self._marks.write(good) if good else frozenset()
-        gone = set(bad)
-        kept = {host: inputs for host, inputs in self._given.items() if host not in gone}
-        self._given = {**kept, **{host.name: host.inputs for host in good if host.name in marked}}
+    def forget(self, names: Iterable[str]) -> None:
+        """Names of hosts that may be anything from now on."""
+        gone = set(names)
+        self._keep({host: inputs for host, inputs in self._given.items() if host not in gone})
+
+    def remember(self, hosts: Iterable[Host]) -> None:
+        """Hosts that were given all."""
+        hosts = list(hosts)
+        marked = self._marks.write(hosts) if hosts else frozenset()
+        self._keep(self._given | {host.name: host.inputs for host in hosts if host.name in marked})
+
+    def _keep(self, given: dict[str, str]) -> None:
+        self._given = given
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_text(json.dumps(self._given, indent=1, sort_keys=True) + "\n")
+        fresh.write_text(json.dumps(given, indent=1, sort_keys=True) + "\n")
         fresh.replace(self._path)
 
 

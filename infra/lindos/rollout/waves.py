@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lindos.emit.inventory import names_of
+from lindos.errors import Problem, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +44,10 @@ class Wave:
 
 def hosts_of(workspace: Workspace) -> tuple[Host, ...]:
     """Emitted inventory, roles, people's variables -> the hosts that have a role, by unit and name."""
+    if not (workspace.build / "inventory" / "hosts.json").is_file():
+        raise SpecError(
+            Problem(f"{workspace.build} holds no inventory", hint=f"write it first: lindos emit {workspace.site}")
+        )
     found = _Inventory(workspace.build / "inventory")
     roles = {path.parent.parent.name for path in (workspace.root / "roles").glob("*/meta/argument_specs.yml")}
     common = _digest_of(_common_files(workspace))
