@@ -117,7 +117,10 @@ def test_every_tool_is_marked_as_doubled() -> None:
     base = next(package for package in packages() if package.name == "lindos-twin-doubles")
     marked = json.loads(base.entries["/usr/share/lindos-twin/doubled.json"].data)["tools"]
     commands = {
-        path.rpartition("/")[2] for package in packages() for path in package.entries if path.startswith("/usr/bin/")
+        path.rpartition("/")[2]
+        for package in packages()
+        for path in package.entries
+        if path.startswith(("/usr/bin/", "/usr/local/bin/"))
     }
     assert set(TOOLS) <= commands == set(marked)
 

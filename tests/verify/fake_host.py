@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 HOST = "x-a0001-r01-n01"
@@ -46,12 +47,38 @@ EXPECTED = {
     "vendor": "supermicro",
     "product": "smc_sys_421ge_tnhr2_lcc",
     "gpu": {"count": 8, "model": "h100_sxm"},
-    "software": {"gpu_driver": DRIVER, "nccl": "2.27.3"},
+    "software": {"gpu_driver": DRIVER, "nccl": "2.27.3", "gpu_vbios": "96.00.89.00.01"},
     "nics": NICS,
     "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
 }
 
 GPU = "{}, NVIDIA H100 80GB HBM3, " + DRIVER + ", Enabled\n"
+
+
+def sample(name: str) -> str:
+    """A file of samples/."""
+    return (Path(__file__).parent / "samples" / name).read_text()
+
+
+def pages(count: int = 8) -> str:
+    """`nvidia-smi -q -x` of a node: the GPU of the sample, as often as there are GPUs."""
+    text = sample("nvidia_smi_q_570.xml")
+    head, gpu, foot = (
+        text.partition("\t<gpu id")[0],
+        text[text.index("\t<gpu id") : text.index("</nvidia")],
+        "</nvidia_smi_log>\n",
+    )
+    return head + "".join(gpu.replace(":18:00.0", f":{0x18 + 16 * i:02X}:00.0") for i in range(count)) + foot
+
+
+def links(count: int = 8) -> str:
+    """`nvidia-smi nvlink -s` of a node."""
+    one = "".join(f"\t Link {link}: 26.562 GB/s\n" for link in range(18))
+    return "".join(f"GPU {i}: NVIDIA H100 80GB HBM3 (UUID: GPU-{i})\n{one}" for i in range(count))
+
+
+DIAGNOSIS = """{"DCGM GPU Diagnostic": {"test_categories": [{"category": "Deployment", "tests": [
+{"name": "Denylist", "results": [{"gpu_ids": "0,1,2,3,4,5,6,7", "status": "PASS"}]}]}]}}"""
 
 
 def interface(wanted: dict, **more) -> dict:
@@ -94,6 +121,11 @@ def healthy() -> dict[str, tuple[int, str]]:
             0,
             "".join(GPU.format(i) for i in range(8)),
         ),
+        "nvidia-smi -q -x": (0, pages()),
+        "nvidia-smi nvlink -s": (0, links()),
+        "dmesg": (0, "[    0.000000] Linux version 6.8.0\n"),
+        "cat /proc/uptime": (0, "1000.00 7000.00\n"),
+        "dcgmi diag -r 1 -j": (0, DIAGNOSIS),
         "nv-fabricmanager --version": (0, f"Fabric Manager version is : {DRIVER}\n"),
         "systemctl is-active nvidia-fabricmanager": (0, "active\n"),
         "systemctl show --property=DefaultLimitMEMLOCK --value": (0, "infinity\n"),

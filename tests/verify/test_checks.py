@@ -8,14 +8,15 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from fake_host import ALWAYS, DRIVER, EXPECTED, GPU, NICS, FakeHost, healthy, interface, lldp
+from fake_host import ALWAYS, DIAGNOSIS, DRIVER, EXPECTED, GPU, NICS, FakeHost, healthy, interface, lldp, sample
+from faults import FAULTS, changed
 
 from lindos.verify.suite.codes import CODES
 from lindos.verify.suite.facts import DOUBLED, Facts
-from lindos.verify.suite.outcome import Broken, ToolMissing, Unmeasured, Waits
+from lindos.verify.suite.outcome import Broken, NotExpected, ToolMissing, Unmeasured, Waits
 from lindos.verify.suite.record import Record
 
-MODULES = ("test_gpu", "test_nics", "test_rails", "test_system")
+MODULES = ("test_gpu", "test_gpu_health", "test_nics", "test_rails", "test_system")
 
 
 def checks() -> dict[str, object]:
@@ -63,6 +64,7 @@ def test_a_healthy_node_passes(code):
 
 
 SMI = "nvidia-smi --query-gpu=index,name,driver_version,persistence_mode --format=csv,noheader"
+PAGE = "nvidia-smi -q -x"
 SHOW = "ip -j address show"
 PING = next(line for line in healthy() if line.startswith("sh -c '(ping"))
 STATUS = "cat /proc/self/status"
@@ -158,7 +160,16 @@ def test_a_broken_node_is_told_so(code, says, message):
 
 
 def test_every_code_has_a_failing_case():
-    assert {code for code, _, _ in BROKEN} == set(CHECKS)
+    assert {code for code, _, _ in BROKEN} | {f.code for f in FAULTS if f.says} == set(CHECKS)
+
+
+@pytest.mark.parametrize("fault", [f for f in FAULTS if f.says], ids=lambda f: f.name)
+def test_a_fault_is_told_by_its_words(fault):
+    with pytest.raises(Broken) as told:
+        run(fault.code, FakeHost(changed(healthy(), fault)))
+    assert fault.words in told.value.message
+    assert told.value.severity == fault.severity
+    assert told.value.hint
 
 
 UNMEASURED = [
@@ -178,6 +189,34 @@ UNMEASURED = [
         "this kernel has no kernel.numa_balancing",
     ),
     ("HOST-034", EXPECTED | {"software": {}}, {}, "no NCCL release is wanted"),
+    (
+        "HOST-060",
+        EXPECTED,
+        {PAGE: (0, sample("nvidia_smi_q_470.xml").replace(">1<", ">0<"))},
+        "counts no memory errors",
+    ),
+    ("HOST-061", EXPECTED, {PAGE: (0, sample("nvidia_smi_q_470.xml"))}, "tells of no remapped rows"),
+    (
+        "HOST-062",
+        EXPECTED,
+        {"dmesg": (1, "dmesg: read kernel buffer failed: Operation not permitted")},
+        "not permitted",
+    ),
+    (
+        "HOST-063",
+        EXPECTED,
+        {PAGE: (0, sample("nvidia_smi_q_470.xml").replace(">Active", ">Not Active"))},
+        "GPU 1 (00000000",
+    ),
+    ("HOST-065", EXPECTED, {PAGE: (0, sample("nvidia_smi_q_470.xml"))}, "does not tell of the PCIe link"),
+    (
+        "HOST-066",
+        EXPECTED,
+        {PAGE: (0, sample("nvidia_smi_q_470.xml").replace("250.00", "300.00"))},
+        "tells no temperature",
+    ),
+    ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (1, "Error: unable to connect")}, "said: Error: unable to connect"),
+    ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (0, DIAGNOSIS.replace("PASS", "SKIPPED"))}, "skipped every test"),
     ("HOST-041", EXPECTED, {"chronyc -c tracking": (1, "506 Cannot talk to daemon\n")}, "506 Cannot talk to daemon"),
     ("HOST-041", EXPECTED, {"chronyc -c tracking": (0, "00000000,,0,0.0,0.0\n")}, "follows no source"),
 ]
@@ -190,8 +229,21 @@ def test_what_cannot_be_measured_here_is_no_pass(code, expected, says, message):
     assert message in told.value.message
 
 
+NOT_EXPECTED = [
+    ("HOST-064", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how many NVLinks"),
+    ("HOST-065", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how this GPU is joined"),
+    ("HOST-067", EXPECTED | {"software": {}}, "names no gpu_vbios or gpu_inforom"),
+]
+
+
+@pytest.mark.parametrize(("code", "expected", "message"), NOT_EXPECTED)
+def test_what_the_plan_does_not_name_is_neither_pass_nor_finding(code, expected, message):
+    with pytest.raises(NotExpected, match=message):
+        run(code, FakeHost(), expected=expected)
+
+
 TOOLS = {
-    "nvidia-smi": ("HOST-001", "HOST-002", "HOST-003", "HOST-006"),
+    "nvidia-smi": ("HOST-001", "HOST-002", "HOST-003", "HOST-006", "HOST-060"),
     "nv-fabricmanager": ("HOST-004", "HOST-005"),
     "ethtool": ("HOST-014",),
     "lldpctl": ("HOST-051",),
@@ -212,13 +264,30 @@ def test_every_tool_that_is_asked_can_be_missing():
     for code in CHECKS:
         run(code, host)
     asked = {line.split()[0] for line in host.asked} - ALWAYS
-    assert asked == {*TOOLS, "ip", "dpkg-query"}
+    assert asked == {*TOOLS, *OPTIONAL, "ip", "dpkg-query"}
+
+
+OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068"}
+"""Tools that a healthy host may lack."""
+
+
+@pytest.mark.parametrize(("tool", "code"), OPTIONAL.items())
+def test_without_a_tool_that_may_be_missing_nothing_is_measured(tool, code):
+    with pytest.raises(Unmeasured, match=f"{tool} is not installed") as told:
+        run(code, FakeHost(missing={tool}))
+    assert not told.value.stand_in
+    inside = {"cat /run/systemd/container": (0, "podman")}
+    with pytest.raises(Unmeasured) as told:
+        run(code, FakeHost(healthy() | inside, missing={tool}))
+    assert told.value.stand_in
 
 
 @pytest.mark.parametrize(
     ("code", "says", "behind"),
     [
         ("HOST-002", {SMI: (6, "No devices were found\n")}, "HOST-001"),
+        ("HOST-060", {PAGE: (6, "No devices were found\n")}, "HOST-001"),
+        ("HOST-068", {PAGE: (0, "No devices were found\n")}, "HOST-001"),
         ("HOST-011", {SHOW: (0, "[]")}, "HOST-010"),
         ("HOST-022", {SHOW: ports(addr_info=[])}, "HOST-011"),
         ("HOST-022", {SHOW: ports(flags=["UP"])}, "HOST-013"),

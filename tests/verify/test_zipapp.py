@@ -64,7 +64,7 @@ def test_a_healthy_host_is_clean(archive, tmp_path):
     assert {o["what"]: o["seen"] for o in result["observations"]} == {"os": True, "driver": True, "validated": True}
     assert not any(o["doubled"] for o in result["observations"])
     assert ["rail0", "x-a0001-leaf00", "etp1"] in result["neighbours"]
-    assert result["checks"] == len(result["passed"]) == 15 + 3 * 6 + 2 * 4
+    assert result["checks"] == len(result["passed"]) == 24 + 3 * 6 + 2 * 4
 
 
 def test_nothing_is_left_on_the_host(archive, tmp_path):
@@ -127,7 +127,8 @@ def test_what_a_double_says_is_marked(archive, tmp_path):
         "driver": True,
         "validated": True,
     }
-    assert {p["code"] for p in result["passed"] if p["doubled"]} == {"HOST-001", "HOST-002", "HOST-003", "HOST-006"}
+    asks_it = {"HOST-001", "HOST-002", "HOST-003", "HOST-006", *(f"HOST-06{n}" for n in (0, 1, 3, 4, 5, 6, 7, 8))}
+    assert {p["code"] for p in result["passed"] if p["doubled"]} == asks_it
 
 
 def test_a_rate_that_a_virtual_port_has_not_makes_the_result_a_doubled_one(archive, tmp_path):
@@ -137,6 +138,15 @@ def test_a_rate_that_a_virtual_port_has_not_makes_the_result_a_doubled_one(archi
     assert [f["code"] for f in result["findings"]] == ["HOST-014"]
     validated = next(o for o in result["observations"] if o["what"] == "validated")
     assert (validated["seen"], validated["doubled"]) == (True, True)
+
+
+def test_what_the_plan_does_not_name_changes_no_exit_status(archive, tmp_path):
+    software = {name: version for name, version in EXPECTED["software"].items() if name != "gpu_vbios"}
+    other = {HOST: EXPECTED | {"software": software}}
+    result = json.loads(run(archive, tmp_path, FakeHost(), expect=other).stdout)
+    assert [(n["code"], n["subject"]) for n in result["not_expected"]] == [("HOST-067", HOST)]
+    assert "HOST-067" not in {p["code"] for p in result["passed"]}
+    assert (result["exit"], result["findings"]) == (0, [])
 
 
 def test_a_critical_check_that_cannot_be_measured_leaves_validation_open(archive, tmp_path):

@@ -26,8 +26,13 @@ TOOLS = {
     "mlxconfig": "mlxconfig",
     "mlnx_qos": "mlnx_qos",
     "cma_roce_tos": "cma_roce_tos",
+    "dcgmi": "dcgmi",
+    "dmesg": "dmesg",
 }
 """Command -> module of `tools` that answers."""
+
+EVERYWHERE = {"dcgmi": "/usr/bin", "dmesg": "/usr/local/bin"}
+"""Commands that come with any double -> folder. One that the distribution has too stands before it on PATH."""
 
 DAEMONS = ("nvidia-persistenced", "nv-fabricmanager")
 LIBRARIES = ("libnccl.so.2",)
@@ -94,6 +99,7 @@ def _base() -> Package:
         for source in resources.files("lindos.twin.doubles.tools").iterdir()
         if source.name.endswith(".py")
     }
+    everywhere = {f"{folder}/{command}": _launcher(command) for command, folder in EVERYWHERE.items()}
     marker = Entry((json.dumps(doubled, indent=1) + "\n").encode())
     return Package(
         BASE,
@@ -101,7 +107,7 @@ def _base() -> Package:
         "what the doubles share",
         architecture="all",
         fields={"Depends": "python3"},
-        entries={"/usr/share/lindos-twin/doubled.json": marker, **modules},
+        entries={"/usr/share/lindos-twin/doubled.json": marker, **modules, **everywhere},
     )
 
 

@@ -46,6 +46,15 @@ CODES: dict[str, tuple[str, str]] = {
     "HOST-042": (WARNING, "No reboot is asked for: what is configured is in force."),
     "HOST-050": (CRITICAL, "Each planned port hears its planned neighbour over LLDP."),
     "HOST-051": (CRITICAL, "The LLDP daemon answers."),
+    "HOST-060": (CRITICAL, "No GPU has uncorrected memory errors, or more corrected ones than wear explains."),
+    "HOST-061": (CRITICAL, "No GPU waits for rows of its memory to be remapped, failed to, or has used up its spares."),
+    "HOST-062": (CRITICAL, "The driver has reported no hardware error (XID) of a GPU within two hours."),
+    "HOST-063": (CRITICAL, "No GPU is slowed down by heat, by its power supply or by settings left behind."),
+    "HOST-064": (CRITICAL, "All NVLinks of every GPU are there and active, at one speed."),
+    "HOST-065": (CRITICAL, "Every GPU has all lanes of its PCIe slot, at full speed."),
+    "HOST-066": (WARNING, "Every GPU is below its slowdown temperature and may draw its full power."),
+    "HOST-067": (WARNING, "The firmware of every GPU is that of the software manifest."),
+    "HOST-068": (WARNING, "DCGM finds nothing wrong with driver, libraries and GPUs (level 1, seconds)."),
 }
 
 DRIVER = frozenset({"HOST-001", "HOST-002", "HOST-003", "HOST-004", "HOST-005"})

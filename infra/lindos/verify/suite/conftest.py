@@ -18,7 +18,7 @@ import pytest
 
 from .codes import CODES, UNKNOWN
 from .facts import Facts
-from .outcome import Broken, ToolMissing, Unmeasured, Waits
+from .outcome import Broken, NotExpected, ToolMissing, Unmeasured, Waits
 from .record import RECORD, Record
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo else None
     _note(item, code, error)
-    if isinstance(error, Waits):
+    if isinstance(error, Waits | NotExpected):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), 0, str(error))
     elif isinstance(error, Broken | Unmeasured | ToolMissing):
@@ -112,12 +112,14 @@ def _note(item: pytest.Item, code: str, error: BaseException | None) -> None:
         record.passes(code, subject, doubled=doubled)
     elif isinstance(error, Waits):
         record.wait(code, subject, error.code)
+    elif isinstance(error, NotExpected):
+        record.leave(code, subject, str(error))
     elif isinstance(error, ToolMissing):
         hint = f"without it {code} and others say nothing; converge the node"
         record.find("HOST-000", record.host, str(error), hint, CODES[code][0])
         record.wait(code, subject, "HOST-000")
     elif isinstance(error, Broken):
-        record.find(code, subject, error.message, error.hint)
+        record.find(code, subject, error.message, error.hint, error.severity)
     elif isinstance(error, Unmeasured):
         record.find(code, subject, error.message, error.hint, UNKNOWN)
         (record.stood_in if error.stand_in else record.blind).add(code)

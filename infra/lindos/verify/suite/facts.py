@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import parsers
-from .outcome import Broken, ToolMissing
+from . import nvidia, parsers
+from .outcome import Broken, ToolMissing, Unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,9 @@ PATIENCE_S = 30
 
 DOUBLED = "/usr/share/lindos-twin/doubled.json"
 """A machine that holds this file has stand-ins for the tools it lists."""
+
+CONTAINER = ("/run/systemd/container", "/run/.containerenv")
+"""Files that systemd and podman leave in a container."""
 
 NOT_FOUND, TIMED_OUT = 127, 124
 
@@ -66,6 +69,48 @@ class Facts:
     def gpus(self) -> list[dict[str, str]]:
         fields = ",".join(parsers.GPU_FIELDS)
         return self._parse("nvidia-smi", f"--query-gpu={fields} --format=csv,noheader", parsers.gpus)
+
+    def gpu_pages(self) -> list[nvidia.Gpu]:
+        """All that the driver says of each GPU."""
+        return self._parse("nvidia-smi", "-q -x", nvidia.gpus)
+
+    def nvlinks(self) -> dict[int, dict[int, float | None]]:
+        return self._parse("nvidia-smi", "nvlink -s", nvidia.nvlinks)
+
+    def xids(self) -> list[nvidia.Xid]:
+        uptime = self.ask("cat", "/proc/uptime").split()[0]
+        return nvidia.xids(self.ask_if_there("dmesg", ""), float(uptime))
+
+    def diagnoses(self, level: int) -> list[nvidia.Diagnosis]:
+        """What DCGM finds at a level. It ends with another status than 0 if a test fails, and prints all the same."""
+        arguments = f"diag -r {level} -j"
+        _, out, err = self._run_if_there("dcgmi", arguments)
+        try:
+            return nvidia.diagnoses(out)
+        except ValueError:
+            said = " ".join((out or err).split())[:200] or "nothing"
+            raise Unmeasured(
+                f"`dcgmi {arguments}` gave no report and said: {said}", "is nvidia-dcgm running?"
+            ) from None
+
+    def in_container(self) -> bool:
+        """Whether this is a container: its kernel, and what is not doubled of its hardware, are another machine's."""
+        return any(self.read(path) is not None for path in CONTAINER)
+
+    def ask_if_there(self, tool: str, arguments: str) -> str:
+        """As `ask`, for a tool that a healthy host may lack, or may not be allowed to use."""
+        rc, out, err = self._run_if_there(tool, arguments)
+        if rc != 0:
+            said = " ".join((err or out).split())[:200] or "nothing"
+            raise Unmeasured(f"`{tool}` ended with {rc} and said: {said}", stand_in=self.in_container())
+        return out
+
+    def _run_if_there(self, tool: str, arguments: str) -> tuple[int, str, str]:
+        try:
+            return self.run(tool, arguments)
+        except ToolMissing:
+            hint = f"install {tool} to have this measured"
+            raise Unmeasured(f"{tool} is not installed", hint, stand_in=self.in_container()) from None
 
     def interfaces(self) -> dict[str, dict[str, Any]]:
         return self._parse("ip", "-j address show", parsers.interfaces)

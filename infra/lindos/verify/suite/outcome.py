@@ -4,11 +4,12 @@ from __future__ import annotations
 
 
 class Broken(Exception):  # noqa: N818 - not an error of the check: it is what the check found
-    """The host is not as expected."""
+    """The host is not as expected. `severity`: where it is not that of the check's code."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", severity: str = "") -> None:
         self.message = message
         self.hint = hint
+        self.severity = severity
         super().__init__(message)
 
 
@@ -23,6 +24,10 @@ class Unmeasured(Exception):  # noqa: N818 - as above
         self.hint = hint
         self.stand_in = stand_in
         super().__init__(message)
+
+
+class NotExpected(Exception):  # noqa: N818 - as above
+    """The plan says nothing of this, so there is nothing to compare. Neither a pass nor a finding."""
 
 
 class Waits(Exception):  # noqa: N818 - as above

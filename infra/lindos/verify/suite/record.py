@@ -31,6 +31,7 @@ class Record:
     passed: list[Json] = field(default_factory=list)
     waits: list[Json] = field(default_factory=list)
     findings: list[Json] = field(default_factory=list)
+    not_expected: list[Json] = field(default_factory=list)
     gpus_seen: int | None = None
     doubled_tools: frozenset[str] = frozenset()
     system: str = ""
@@ -43,6 +44,9 @@ class Record:
 
     def wait(self, code: str, subject: str, behind: str) -> None:
         self.waits.append({"code": code, "subject": subject, "behind": behind})
+
+    def leave(self, code: str, subject: str, why: str) -> None:
+        self.not_expected.append({"code": code, "subject": subject, "why": why})
 
     def find(self, code: str, subject: str, message: str, hint: str = "", severity: str = "") -> None:
         """One Finding, as severe as its code; the same twice is told once, as severe as the worse."""
@@ -62,6 +66,7 @@ class Record:
             "checks": len(self.passed) + len(self.waits) + len(self.findings),
             "passed": self.passed,
             "waits": self.waits,
+            "not_expected": self.not_expected,
             "findings": _together(self.findings, self.host),
             "observations": [self._os(), self._driver(), self._validated()],
             "neighbours": neighbours,

@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING, Any
 from . import parsers
 from .outcome import Broken, Unmeasured, Waits
 from .record import RECORD, check
+from .thresholds import GPUS
 
 if TYPE_CHECKING:
     import pytest
 
     from .facts import Facts
-
-NAMES = {
-    "h100_sxm": "NVIDIA H100 80GB HBM3",
-    "h200_sxm": "NVIDIA H200",
-    "b200_sxm": "NVIDIA B200",
-    "b300_sxm": "NVIDIA B300",
-    "gb200_gpu": "NVIDIA GB200",
-    "gb300_gpu": "NVIDIA GB300",
-}
-"""The plan's model -> what nvidia-smi calls it; it may go on after that (`NVIDIA B300 SXM6 AC`)."""
 
 Expected = dict[str, Any]
 
@@ -41,12 +32,12 @@ def test_as_many_gpus_as_planned(expected: Expected, facts: Facts, pytestconfig:
 @check("HOST-002")
 def test_every_gpu_is_of_the_planned_model(expected: Expected, facts: Facts) -> None:
     model = expected["gpu"]["model"]
-    if model not in NAMES:
-        raise Unmeasured(f"what nvidia-smi calls a {model} is not known here", hint="add it to NAMES of this check")
-    other = Counter(g["name"] for g in _gpus(facts) if not _is(g["name"], NAMES[model]))
+    if model not in GPUS:
+        raise Unmeasured(f"what nvidia-smi calls a {model} is not known here", hint="add it to thresholds.py")
+    other = Counter(g["name"] for g in _gpus(facts) if not _is(g["name"], GPUS[model].name))
     if other:
         seen = ", ".join(f"{number} x {name}" for name, number in sorted(other.items()))
-        raise Broken(f"expected {NAMES[model]}, seen {seen}", hint="the node is another product than planned")
+        raise Broken(f"expected {GPUS[model].name}, seen {seen}", hint="the node is another product than planned")
 
 
 @check("HOST-003")

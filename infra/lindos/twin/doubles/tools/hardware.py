@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Value = str | int | float
 
@@ -46,8 +47,12 @@ class Hardware:
     product: str = ""
     gpus: tuple[Gpu, ...] = ()
     nics: tuple[Nic, ...] = ()
-    wrong_driver: str = ""
-    """A fault: the release that the driver claims to be, whatever is installed."""
+    psus: int = 0
+    faults: dict[str, Any] = field(default_factory=dict)
+    """What is broken beyond what `report` of a GPU says: `driver_version` that the driver claims to be, whatever is
+    installed; `nvlinks_inactive`, links by GPU; `kernel_log` and `sel`, lines; `psus_lost`, their numbers from 1;
+    `dcgm`, what a test of DCGM found, by its name.
+    """
 
 
 def read() -> Hardware:
@@ -68,7 +73,8 @@ def read() -> Hardware:
         found.get("product", ""),
         tuple(sorted(gpus, key=lambda g: g.index)),
         tuple(nics),
-        found.get("faults", {}).get("driver_version") or "",
+        found.get("psus", 0),
+        found.get("faults", {}),
     )
 
 

@@ -1,4 +1,4 @@
-"""`nvidia-smi`: -L, --query-gpu=... --format=csv[,noheader][,nounits], -q -x, --version, and the plain page.
+"""`nvidia-smi`: -L, --query-gpu=... --format=csv[,noheader][,nounits], -q -x, nvlink -s, --version, the plain page.
 
 Speaks as the real one does where a driver is missing, or is of another release than the tools.
 """
@@ -22,8 +22,8 @@ def main() -> int:
     arguments = _parse()
     machine = hardware.read()
     library, driver = hardware.installed("nvml"), hardware.installed("kernel-module")
-    if driver and machine.wrong_driver:
-        library = driver = machine.wrong_driver
+    if driver and (claimed := machine.faults.get("driver_version")):
+        library = driver = claimed
     if arguments.version:
         print(f"NVIDIA-SMI version  : {library}\nNVML version        : {library.rpartition('.')[0]}")
         print(f"DRIVER version      : {driver or 'Not Found'}\nCUDA Version        : {report.cuda(library)}")
@@ -44,11 +44,16 @@ def main() -> int:
     if not gpus:
         print("No devices were found")
         return NOT_FOUND
+    if arguments.verb == "nvlink":
+        print(report.nvlinks(gpus, machine.faults.get("nvlinks_inactive", {})))
+        return 0
     return _answer(arguments, gpus, driver)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nvidia-smi", add_help=False)
+    parser.add_argument("verb", nargs="?", choices=("nvlink",))
+    parser.add_argument("-s", "--status", action="store_true")
     parser.add_argument("-L", "--list-gpus", action="store_true")
     parser.add_argument("-q", "--query", action="store_true")
     parser.add_argument("-x", "--xml-format", action="store_true")

@@ -19,17 +19,40 @@ PRODUCTS = {
 }
 """Model of the plan -> product name, memory in MiB, power limit in W, PCIe generation."""
 
+NVLINKS = 18
+
 UNITS = {
     "memory.total": "MiB",
     "memory.used": "MiB",
     "memory.free": "MiB",
     "power.draw": "W",
     "power.limit": "W",
+    "power.default_limit": "W",
     "utilization.gpu": "%",
     "utilization.memory": "%",
     "clocks.sm": "MHz",
     "clocks.max.sm": "MHz",
 }
+
+ECC = [
+    f"{kind}.{scope}.{memory}"
+    for kind in ("corrected", "uncorrected")
+    for scope in ("volatile", "aggregate")
+    for memory in ("sram", "dram", "total")
+]
+
+REASONS = {
+    "gpu_idle": 0x1,
+    "applications_clocks_setting": 0x2,
+    "sw_power_cap": 0x4,
+    "hw_slowdown": 0x8,
+    "hw_thermal_slowdown": 0x40,
+    "hw_power_brake_slowdown": 0x80,
+    "sync_boost": 0x10,
+    "sw_thermal_slowdown": 0x20,
+    "display_clocks_setting": 0x100,
+}
+"""Reasons for lower clocks, in the order of the page -> bit of `clocks_event_reasons.active`."""
 
 ALIASES = {
     "gpu_name": "name",
@@ -75,6 +98,7 @@ def _fields(gpu: hardware.Gpu, driver: str, count: int) -> Report:
         "temperature.gpu": "28",
         "power.draw": "68.00",
         "power.limit": f"{limit_w}.00",
+        "power.default_limit": f"{limit_w}.00",
         "utilization.gpu": "0",
         "utilization.memory": "0",
         "pstate": "P0",
@@ -88,10 +112,7 @@ def _fields(gpu: hardware.Gpu, driver: str, count: int) -> Report:
         "pcie.link.width.current": "16",
         "pcie.link.width.max": "16",
         "ecc.mode.current": "Enabled",
-        "ecc.errors.corrected.volatile.total": "0",
-        "ecc.errors.uncorrected.volatile.total": "0",
-        "ecc.errors.corrected.aggregate.total": "0",
-        "ecc.errors.uncorrected.aggregate.total": "0",
+        **dict.fromkeys((f"ecc.errors.{part}" for part in ECC), "0"),
         "remapped_rows.correctable": "0",
         "remapped_rows.uncorrectable": "0",
         "remapped_rows.pending": "No",
@@ -160,20 +181,49 @@ def _tree(gpu: Report) -> Tree:
             "memory_util": f"{gpu['utilization.memory']} %",
         },
         "ecc_mode": {"current_ecc": gpu["ecc.mode.current"], "pending_ecc": gpu["ecc.mode.current"]},
+        "clocks_event_reasons": {
+            f"clocks_event_reason_{name}": "Active"
+            if int(gpu["clocks_event_reasons.active"], 16) & bit
+            else "Not Active"
+            for name, bit in REASONS.items()
+        },
+        "ecc_errors": {scope: _errors(gpu, scope) for scope in ("volatile", "aggregate")},
         "remapped_rows": {
             "remapped_row_corr": gpu["remapped_rows.correctable"],
             "remapped_row_unc": gpu["remapped_rows.uncorrectable"],
             "remapped_row_pending": gpu["remapped_rows.pending"],
             "remapped_row_failure": gpu["remapped_rows.failure"],
         },
-        "temperature": {"gpu_temp": f"{gpu['temperature.gpu']} C"},
+        "temperature": {
+            "gpu_temp": f"{gpu['temperature.gpu']} C",
+            "gpu_temp_tlimit": f"{87 - int(gpu['temperature.gpu'])} C",
+        },
         "gpu_power_readings": {
             "power_draw": f"{gpu['power.draw']} W",
             "current_power_limit": f"{gpu['power.limit']} W",
+            "default_power_limit": f"{gpu['power.default_limit']} W",
         },
         "clocks": {"sm_clock": f"{gpu['clocks.sm']} MHz"},
         "fabric": {"state": gpu["fabric.state"], "status": gpu["fabric.status"]},
     }
+
+
+def _errors(gpu: Report, scope: str) -> Tree:
+    names = {"sram_correctable": "corrected.{}.sram", "sram_uncorrectable_parity": "uncorrected.{}.sram"}
+    names |= {"dram_correctable": "corrected.{}.dram", "dram_uncorrectable": "uncorrected.{}.dram"}
+    found: Tree = {name: gpu[f"ecc.errors.{part.format(scope)}"] for name, part in names.items()}
+    return found | {"sram_uncorrectable_secded": "0"}
+
+
+def nvlinks(gpus: list[Report], inactive: dict[str, list[int]]) -> str:
+    """Reports, and which links of which GPU are down -> `nvidia-smi nvlink -s`. A link of NVLink 5 is twice as fast."""
+    lines = []
+    for gpu in gpus:
+        lines.append(f"GPU {gpu['index']}: {gpu['name']} (UUID: {gpu['uuid']})")
+        speed = "26.562 GB/s" if "NVIDIA H" in gpu["name"] else "50 GB/s"
+        down = inactive.get(gpu["index"], [])
+        lines += [f"\t Link {link}: {'<inactive>' if link in down else speed}" for link in range(NVLINKS)]
+    return "\n".join(lines)
 
 
 def _elements(tree: Tree, depth: int) -> list[str]:

@@ -1,0 +1,226 @@
+"""What can be wrong with a node: fault -> the check that tells it, and words of its message. Data only.
+
+`says` changes what commands print: (exit status, text), or pairs of old and new text, each replaced where it stands
+first. `report` (of the first GPU) and `faults` stand in the hardware file that the doubles read; the check must then
+say the same. A fault may have either or both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+SMI_PAGE = "nvidia-smi -q -x"
+
+
+class Fault(NamedTuple):
+    """`severity` is that of the finding where it is not what the code has."""
+
+    name: str
+    code: str
+    words: str
+    severity: str = ""
+    says: dict[str, tuple[Any, ...]] | None = None
+    report: dict[str, str] | None = None
+    faults: dict[str, Any] | None = None
+
+
+def tag(name: str, old: str, new: str) -> dict[str, tuple[Any, ...]]:
+    """An element of the page of the first GPU -> the same with another text."""
+    return {SMI_PAGE: (f"<{name}>{old}</{name}>", f"<{name}>{new}</{name}>")}
+
+
+XID = "NVRM: Xid (PCI:0000:18:00): {}, pid=1, name=x, "
+DCGM = '{"DCGM GPU Diagnostic": {"test_categories": [{"tests": [{"name": "Inforom", "results": [%s]}]}]}}'
+REASON = "clocks_event_reason_"
+
+FAULTS = (
+    Fault(
+        "uncorrected SRAM errors",
+        "HOST-060",
+        "GPU 0 (00000000:18:00.0): 1 SRAM uncorrected errors since the driver was loaded, allowed are 0",
+        says=tag("sram_uncorrectable_secded", "0", "1"),
+        report={"ecc.errors.uncorrected.volatile.sram": "1", "ecc.errors.uncorrected.aggregate.sram": "1"},
+    ),
+    Fault(
+        "uncorrected DRAM errors",
+        "HOST-060",
+        "GPU 0 (00000000:18:00.0): 2 DRAM uncorrected errors since the driver was loaded",
+        says=tag("dram_uncorrectable", "0", "2"),
+        report={"ecc.errors.uncorrected.volatile.dram": "2"},
+    ),
+    Fault(
+        "too many corrected SRAM errors",
+        "HOST-060",
+        "10001 SRAM corrected errors since the driver was loaded, allowed are 10000",
+        says=tag("sram_correctable", "0", "10001"),
+        report={"ecc.errors.corrected.volatile.sram": "10001"},
+    ),
+    Fault(
+        "too many corrected DRAM errors",
+        "HOST-060",
+        "20000001 DRAM corrected errors",
+        says=tag("dram_correctable", "0", "20000001"),
+        report={"ecc.errors.corrected.aggregate.dram": "20000001"},
+    ),
+    Fault(
+        "ECC off",
+        "HOST-060",
+        "GPU 0 (00000000:18:00.0): ECC is off",
+        says=tag("current_ecc", "Enabled", "Disabled"),
+        report={"ecc.mode.current": "Disabled"},
+    ),
+    Fault(
+        "SRAM beyond NVIDIA's threshold",
+        "HOST-060",
+        "uncorrected SRAM errors are beyond NVIDIA's own threshold",
+        says=tag("sram_threshold_exceeded", "No", "Yes"),
+    ),
+    Fault(
+        "rows to be remapped",
+        "HOST-061",
+        "GPU 0 (00000000:18:00.0): rows wait to be remapped",
+        says=tag("remapped_row_pending", "No", "Yes"),
+        report={"remapped_rows.pending": "Yes"},
+    ),
+    Fault(
+        "remapping failed",
+        "HOST-061",
+        "rows could not be remapped",
+        says=tag("remapped_row_failure", "No", "Yes"),
+        report={"remapped_rows.failure": "Yes"},
+    ),
+    Fault(
+        "spare rows used up",
+        "HOST-061",
+        "513 rows remapped for uncorrectable errors, allowed are 512",
+        says=tag("remapped_row_unc", "0", "513"),
+        report={"remapped_rows.uncorrectable": "513"},
+    ),
+    Fault(
+        "GPU off the bus",
+        "HOST-062",
+        "XID 79 (GPU has fallen off the bus) on 0000:18:00 1 min ago",
+        severity="critical",
+        says={"dmesg": (0, "[  940.000000] " + XID.format(79) + "GPU has fallen off the bus.\n")},
+        faults={"kernel_log": [XID.format(79) + "GPU has fallen off the bus."]},
+    ),
+    Fault(
+        "an XID that is only suspect",
+        "HOST-062",
+        "XID 94 (pid=1, name=x, Contained ECC error) on 0000:18:00",
+        severity="warning",
+        says={"dmesg": (0, "[  940.000000] " + XID.format(94) + "Contained ECC error\n")},
+        faults={"kernel_log": [XID.format(94) + "Contained ECC error"]},
+    ),
+    Fault(
+        "thermal slowdown",
+        "HOST-063",
+        "GPU 0 (00000000:18:00.0): clocks are held down by hw_slowdown, hw_thermal_slowdown (0x48)",
+        says={
+            SMI_PAGE: (
+                f"{REASON}hw_slowdown>Not ",
+                f"{REASON}hw_slowdown>",
+                f"{REASON}hw_thermal_slowdown>Not ",
+                f"{REASON}hw_thermal_slowdown>",
+            )
+        },
+        report={"clocks_event_reasons.active": "0x0000000000000048"},
+    ),
+    Fault(
+        "power brake",
+        "HOST-063",
+        "clocks are held down by hw_power_brake_slowdown (0x80)",
+        says=tag(f"{REASON}hw_power_brake_slowdown", "Not Active", "Active"),
+        report={"clocks_event_reasons.active": "0x0000000000000084"},
+    ),
+    Fault(
+        "an NVLink down",
+        "HOST-064",
+        "GPU 0 (00000000:18:00.0): NVLink 3, 17 not active",
+        says={
+            "nvidia-smi nvlink -s": (
+                "Link 3: 26.562 GB/s",
+                "Link 3: <inactive>",
+                "Link 17: 26.562 GB/s",
+                "Link 17: <inactive>",
+            )
+        },
+        faults={"nvlinks_inactive": {"0": [3, 17]}},
+    ),
+    Fault(
+        "an NVLink missing",
+        "HOST-064",
+        "GPU 0 (00000000:18:00.0): expected 18 NVLinks, seen 17",
+        says={"nvidia-smi nvlink -s": ("\t Link 17: 26.562 GB/s\n", "")},
+    ),
+    Fault(
+        "a slow NVLink",
+        "HOST-064",
+        "GPU 0 (00000000:18:00.0): NVLink 5 (13.281 GB/s) slower than 26.562 GB/s",
+        says={"nvidia-smi nvlink -s": ("Link 5: 26.562", "Link 5: 13.281")},
+    ),
+    Fault(
+        "half the PCIe lanes",
+        "HOST-065",
+        "GPU 0 (00000000:18:00.0): expected PCIe Gen5 x16, seen Gen5 x8",
+        says=tag("current_link_width", "16x", "8x"),
+        report={"pcie.link.width.current": "8"},
+    ),
+    Fault(
+        "a slow PCIe link",
+        "HOST-065",
+        "expected PCIe Gen5 x16, seen Gen4 x16",
+        says=tag("current_link_gen", "5", "4"),
+        report={"pcie.link.gen.current": "4"},
+    ),
+    Fault(
+        "too hot",
+        "HOST-066",
+        "GPU 0 (00000000:18:00.0): 90 C, no margin left before it slows down",
+        says={SMI_PAGE: ("31 C</gpu_temp>", "90 C</gpu_temp>", "<gpu_temp_tlimit>55", "<gpu_temp_tlimit>-3")},
+        report={"temperature.gpu": "90"},
+    ),
+    Fault(
+        "a power limit left behind",
+        "HOST-066",
+        "GPU 0 (00000000:18:00.0): power limit 500 W, by default 700 W",
+        says=tag("current_power_limit", "700.00 W", "500.00 W"),
+        report={"power.limit": "500.00"},
+    ),
+    Fault(
+        "an old VBIOS",
+        "HOST-067",
+        "GPU 0 (00000000:18:00.0): expected gpu_vbios 96.00.89.00.01, seen 96.00.30.00.01",
+        says=tag("vbios_version", "96.00.89.00.01", "96.00.30.00.01"),
+        report={"vbios_version": "96.00.30.00.01"},
+    ),
+    Fault(
+        "DCGM finds a corrupt inforom",
+        "HOST-068",
+        "Inforom on GPU 0: corrupt",
+        says={"dcgmi diag -r 1 -j": (226, DCGM % '{"gpu_ids": "0", "status": "FAIL", "warnings": ["corrupt"]}')},
+        severity="critical",
+    ),
+    Fault(
+        "DCGM's double finds it on all",
+        "HOST-068",
+        "Inforom on GPU 0,1,2,3,4,5,6,7: corrupt",
+        faults={"dcgm": {"Inforom": "corrupt"}},
+        severity="critical",
+    ),
+)
+
+
+def changed(says: dict[str, tuple[int, str]], fault: Fault) -> dict[str, tuple[int, str]]:
+    """What the commands of a healthy node print -> what they print with a fault."""
+    out = dict(says)
+    for line, change in (fault.says or {}).items():
+        if isinstance(change[0], int):
+            out[line] = (change[0], change[1])
+            continue
+        rc, text = out[line]
+        for old, new in zip(change[::2], change[1::2], strict=True):
+            assert old in text, f"{line} has no {old}"
+            text = text.replace(old, new, 1)
+        out[line] = (rc, text)
+    return out
