@@ -26,6 +26,7 @@ def nic(name: str, rail: int | None, address: str, gateway: str, **more) -> dict
         "table": 100 + rail if is_rail else None,
         "hca": f"mlx5_{rail}" if is_rail else None,
         "mtu": 9000,
+        "pfc_priority": 3 if is_rail else None,
         "rate_gbps": 400,
         "peer_device": "x-a0001-leaf00" if is_rail else "x-fe-leaf0001",
         "peer_port": f"etp{rail + 1}" if is_rail else "etp1",
@@ -47,7 +48,7 @@ EXPECTED = {
     "vendor": "supermicro",
     "product": "smc_sys_421ge_tnhr2_lcc",
     "gpu": {"count": 8, "model": "h100_sxm"},
-    "software": {"gpu_driver": DRIVER, "nccl": "2.27.3", "gpu_vbios": "96.00.89.00.01"},
+    "software": {"gpu_driver": DRIVER, "nccl": "2.27.3", "gpu_vbios": "96.00.89.00.01", "nic_firmware": "28.39.1002"},
     "nics": NICS,
     "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
 }
@@ -75,6 +76,13 @@ def links(count: int = 8) -> str:
     """`nvidia-smi nvlink -s` of a node."""
     one = "".join(f"\t Link {link}: 26.562 GB/s\n" for link in range(18))
     return "".join(f"GPU {i}: NVIDIA H100 80GB HBM3 (UUID: GPU-{i})\n{one}" for i in range(count))
+
+
+def pci_of(port: str) -> str:
+    """The command that reads the PCIe link of a port."""
+    at = f"/sys/class/net/{port}/device"
+    files = [f"{at}/{end}_link_{what}" for end in ("current", "max") for what in ("speed", "width")]
+    return f"sh -c 'cat {' '.join(files)}'"
 
 
 DIAGNOSIS = """{"DCGM GPU Diagnostic": {"test_categories": [{"category": "Deployment", "tests": [
@@ -114,6 +122,10 @@ def healthy() -> dict[str, tuple[int, str]]:
     asked = " ".join(one.format(*pair) for pair in pairs)
     pings = {"ping -V": (0, "ping"), f"sh -c '{asked} wait'": (0, "".join(f"{a} {b}\n" for a, b in pairs))}
     speeds = {f"ethtool {n['name']}": (0, f"Settings for {n['name']}:\n\tSpeed: 400000Mb/s\n") for n in NICS}
+    speeds |= {f"ethtool --show-fec {n['name']}": (0, sample("ethtool_fec.txt")) for n in NICS}
+    speeds |= {f"ethtool -i {n['name']}": (0, sample("ethtool_i.txt")) for n in NICS}
+    qualities = {f"mlnx_qos -i {n['name']}": (0, sample("mlnx_qos.txt")) for n in NICS}
+    links_of = {pci_of(n["name"]): (0, "32.0 GT/s PCIe\n16\n32.0 GT/s PCIe\n16\n") for n in NICS}
     filters = "".join(f"/proc/sys/net/ipv4/conf/{name}/rp_filter:{value}\n" for name, value in RP_FILTERS.items())
     devices = " ".join(f"/sys/class/net/{n['name']}/device" for n in NICS)
     return {
@@ -156,6 +168,8 @@ def healthy() -> dict[str, tuple[int, str]]:
         "cat /proc/sys/kernel/numa_balancing": (0, "0\n"),
         **pings,
         **speeds,
+        **qualities,
+        **links_of,
         "sh -c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'": (0, filters),
         "sh -c 'ls -d /sys/class/net/*/device'": (0, devices + "\n"),
     }

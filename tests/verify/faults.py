@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from fake_host import pci_of
+
 SMI_PAGE = "nvidia-smi -q -x"
 
 
@@ -32,6 +34,8 @@ def tag(name: str, old: str, new: str) -> dict[str, tuple[Any, ...]]:
 XID = "NVRM: Xid (PCI:0000:18:00): {}, pid=1, name=x, "
 DCGM = '{"DCGM GPU Diagnostic": {"test_categories": [{"tests": [{"name": "Inforom", "results": [%s]}]}]}}'
 REASON = "clocks_event_reason_"
+
+FLAP = "mlx5_core 0000:1a:00.0 rail0: Link down"
 
 FAULTS = (
     Fault(
@@ -193,6 +197,69 @@ FAULTS = (
         "GPU 0 (00000000:18:00.0): expected gpu_vbios 96.00.89.00.01, seen 96.00.30.00.01",
         says=tag("vbios_version", "96.00.89.00.01", "96.00.30.00.01"),
         report={"vbios_version": "96.00.30.00.01"},
+    ),
+    Fault(
+        "FEC off",
+        "HOST-015",
+        "expected RS-FEC, seen Off",
+        says={"ethtool --show-fec rail0": ("Active FEC encoding: RS", "Active FEC encoding: Off")},
+    ),
+    Fault(
+        "another FEC",
+        "HOST-015",
+        "expected RS-FEC, seen BaseR",
+        says={"ethtool --show-fec rail0": ("Active FEC encoding: RS", "Active FEC encodings: BaseR")},
+    ),
+    Fault(
+        "trust left at PCP",
+        "HOST-016",
+        "expected trust dscp, seen pcp",
+        says={"mlnx_qos -i rail0": ("trust state: dscp", "trust state: pcp")},
+    ),
+    Fault(
+        "PFC never set",
+        "HOST-016",
+        "expected trust dscp, seen pcp; expected PFC on priority 3 alone, seen none",
+        says={"mlnx_qos -i rail0": (*("state: dscp", "state: pcp"), *("0   0   0   1", "0   0   0   0"))},
+        faults={},
+    ),
+    Fault(
+        "PFC on another priority too",
+        "HOST-016",
+        "expected PFC on priority 3 alone, seen 3, 5",
+        says={"mlnx_qos -i rail0": ("enabled     0   0   0   1   0   0", "enabled     0   0   0   1   0   1")},
+    ),
+    Fault(
+        "a NIC with half its lanes",
+        "HOST-017",
+        "PCIe Gen5 x8 carries 252 Gb/s of 400; the card can Gen5 x16",
+        says={pci_of("rail0"): ("16\n", "8\n")},
+    ),
+    Fault(
+        "a NIC in a slow slot",
+        "HOST-017",
+        "PCIe Gen4 x16 carries 252 Gb/s of 400",
+        says={pci_of("rail0"): ("32.0 GT/s PCIe", "16.0 GT/s PCIe")},
+    ),
+    Fault(
+        "a NIC that could be faster",
+        "HOST-017",
+        "PCIe Gen5 x16, the card can Gen6 x16",
+        severity="warning",
+        says={pci_of("rail0"): (0, "32.0 GT/s PCIe\n16\n64.0 GT/s PCIe\n16\n")},
+    ),
+    Fault(
+        "old NIC firmware",
+        "HOST-018",
+        "expected firmware 28.39.1002, seen 28.36.1010",
+        says={"ethtool -i rail0": ("28.39.1002", "28.36.1010")},
+    ),
+    Fault(
+        "a port that flaps",
+        "HOST-019",
+        "lost its carrier 6 times in 24 h, allowed are 5",
+        says={"dmesg": (0, f"[  900.000000] {FLAP}\n" * 6)},
+        faults={"kernel_log": [FLAP] * 6},
     ),
     Fault(
         "DCGM finds a corrupt inforom",

@@ -8,7 +8,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from fake_host import ALWAYS, DIAGNOSIS, DRIVER, EXPECTED, GPU, NICS, FakeHost, healthy, interface, lldp, sample
+from fake_host import ALWAYS, DIAGNOSIS, DRIVER, EXPECTED, GPU, NICS, FakeHost, healthy, interface, lldp, pci_of, sample
 from faults import FAULTS, changed
 
 from lindos.verify.suite.codes import CODES
@@ -16,7 +16,7 @@ from lindos.verify.suite.facts import DOUBLED, Facts
 from lindos.verify.suite.outcome import Broken, NotExpected, ToolMissing, Unmeasured, Waits
 from lindos.verify.suite.record import Record
 
-MODULES = ("test_gpu", "test_gpu_health", "test_nics", "test_rails", "test_system")
+MODULES = ("test_gpu", "test_gpu_health", "test_nics", "test_ports", "test_rails", "test_system")
 
 
 def checks() -> dict[str, object]:
@@ -215,6 +215,13 @@ UNMEASURED = [
         {PAGE: (0, sample("nvidia_smi_q_470.xml").replace("250.00", "300.00"))},
         "tells no temperature",
     ),
+    (
+        "HOST-015",
+        EXPECTED,
+        {"ethtool --show-fec rail0": (1, "netlink error: Operation not supported")},
+        "not supported",
+    ),
+    ("HOST-017", EXPECTED, {pci_of("rail0"): (0, "Unknown\n0\nUnknown\n255\n")}, "does not tell of its PCIe link"),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (1, "Error: unable to connect")}, "said: Error: unable to connect"),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (0, DIAGNOSIS.replace("PASS", "SKIPPED"))}, "skipped every test"),
     ("HOST-041", EXPECTED, {"chronyc -c tracking": (1, "506 Cannot talk to daemon\n")}, "506 Cannot talk to daemon"),
@@ -232,6 +239,7 @@ def test_what_cannot_be_measured_here_is_no_pass(code, expected, says, message):
 NOT_EXPECTED = [
     ("HOST-064", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how many NVLinks"),
     ("HOST-065", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how this GPU is joined"),
+    ("HOST-018", EXPECTED | {"software": {}}, "names no nic_firmware"),
     ("HOST-067", EXPECTED | {"software": {}}, "names no gpu_vbios or gpu_inforom"),
 ]
 
@@ -242,7 +250,24 @@ def test_what_the_plan_does_not_name_is_neither_pass_nor_finding(code, expected,
         run(code, FakeHost(), expected=expected)
 
 
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [("HOST-015", {"rate_gbps": 100}), ("HOST-016", {"pfc_priority": None}), ("HOST-017", {"rate_gbps": None})],
+)
+def test_what_the_plan_does_not_name_of_a_port_is_neither(code, change):
+    with pytest.raises(NotExpected):
+        run(code, FakeHost(), port=RAIL0 | change)
+
+
+@pytest.mark.parametrize("code", ["HOST-015", "HOST-017", "HOST-018"])
+def test_a_virtual_port_stands_in_for_a_real_one(code):
+    with pytest.raises(Unmeasured) as told:
+        run(code, FakeHost(healthy() | {"sh -c 'ls -d /sys/class/net/*/device'": (2, "")}))
+    assert told.value.stand_in
+
+
 TOOLS = {
+    "mlnx_qos": ("HOST-016",),
     "nvidia-smi": ("HOST-001", "HOST-002", "HOST-003", "HOST-006", "HOST-060"),
     "nv-fabricmanager": ("HOST-004", "HOST-005"),
     "ethtool": ("HOST-014",),
@@ -289,6 +314,10 @@ def test_without_a_tool_that_may_be_missing_nothing_is_measured(tool, code):
         ("HOST-060", {PAGE: (6, "No devices were found\n")}, "HOST-001"),
         ("HOST-068", {PAGE: (0, "No devices were found\n")}, "HOST-001"),
         ("HOST-011", {SHOW: (0, "[]")}, "HOST-010"),
+        ("HOST-015", {SHOW: (0, "[]")}, "HOST-010"),
+        ("HOST-015", {SHOW: ports(flags=["UP"])}, "HOST-013"),
+        ("HOST-016", {SHOW: (0, "[]")}, "HOST-010"),
+        ("HOST-019", {SHOW: (0, "[]")}, "HOST-010"),
         ("HOST-022", {SHOW: ports(addr_info=[])}, "HOST-011"),
         ("HOST-022", {SHOW: ports(flags=["UP"])}, "HOST-013"),
         ("HOST-031", {CONF: (1, "")}, "HOST-030"),

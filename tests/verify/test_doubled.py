@@ -59,7 +59,12 @@ def hardware(tmp_path, monkeypatch):
             for i in range(8)
         ]
         gpus[0]["report"] = report or {}
-        found = {"product": EXPECTED["product"], "gpus": gpus, "nics": [], "faults": faults or {}}
+        found = {
+            "product": EXPECTED["product"],
+            "gpus": gpus,
+            "nics": [{"name": "rail0", "hca": "mlx5_0", "rail": 0}],
+            "faults": faults or {},
+        }
         path = tmp_path / "etc/lindos-twin/hardware.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found))
@@ -78,4 +83,7 @@ def test_a_fault_of_the_hardware_file_is_told(hardware, fault):
 
 @pytest.mark.parametrize("code", sorted({f.code for f in DOUBLED}))
 def test_whole_hardware_passes(hardware, code):
-    assert run(code, hardware(None, None)) is None
+    node = hardware(None, None)
+    # As role roce_qos sets the port.
+    node.run("x timeout -k 5 30 mlnx_qos -i rail0 --trust dscp --pfc 0,0,0,1,0,0,0,0")
+    assert run(code, node) is None

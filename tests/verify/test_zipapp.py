@@ -64,7 +64,7 @@ def test_a_healthy_host_is_clean(archive, tmp_path):
     assert {o["what"]: o["seen"] for o in result["observations"]} == {"os": True, "driver": True, "validated": True}
     assert not any(o["doubled"] for o in result["observations"])
     assert ["rail0", "x-a0001-leaf00", "etp1"] in result["neighbours"]
-    assert result["checks"] == len(result["passed"]) == 24 + 3 * 6 + 2 * 4
+    assert result["checks"] == len(result["passed"]) == 24 + 3 * 9 + 2 * 6
 
 
 def test_nothing_is_left_on_the_host(archive, tmp_path):
@@ -135,7 +135,9 @@ def test_a_rate_that_a_virtual_port_has_not_makes_the_result_a_doubled_one(archi
     result = json.loads(
         run(archive, tmp_path, FakeHost(healthy() | {"sh -c 'ls -d /sys/class/net/*/device'": (2, "")})).stdout
     )
-    assert [f["code"] for f in result["findings"]] == ["HOST-014"]
+    assert [f["code"] for f in result["findings"]] == [
+        *("HOST-014", "HOST-015", "HOST-017", "HOST-018"),
+    ]
     validated = next(o for o in result["observations"] if o["what"] == "validated")
     assert (validated["seen"], validated["doubled"]) == (True, True)
 

@@ -32,8 +32,8 @@ class HcaView(NamedTuple):
 
 
 class PortView(NamedTuple):
-    """A network port of a node; rail, hca, rail_prefix and table are those of a rail port, those that end in 6 of a
-    site with IPv6.
+    """A network port of a node; rail, hca, rail_prefix and table are those of a rail port, as is `pfc_priority`, null
+    where nothing is lossless; those that end in 6 are those of a site with IPv6.
     """
 
     name: str
@@ -49,6 +49,7 @@ class PortView(NamedTuple):
     hca: str | None
     rail_prefix: str | None
     table: int | None
+    pfc_priority: int | None
     address6: str | None
     prefix_len6: int | None
     gateway6: str | None
@@ -108,7 +109,12 @@ def _ports(plan: Plan) -> pl.DataFrame:
         peer_device="b_device",
         peer_port="b_port",
     )
-    far = far.join(plan.fabrics.select("fabric", mtu="host_mtu"), on="fabric", how="left", maintain_order="left")
+    far = far.join(
+        plan.fabrics.select("fabric", mtu="host_mtu", pfc_priority="priority"),
+        on="fabric",
+        how="left",
+        maintain_order="left",
+    )
     frame = mine.join(far, on=["device", "port"], how="left", maintain_order="left")
     base = pl.col("rail").cast(pl.Int64) * 2 ** (32 - RAIL_PREFIX_LEN) + 10 * 2**24
     planes = pl.col("plane").max().over("device").fill_null(0).cast(pl.Int64) + 1
@@ -125,6 +131,7 @@ def _port(row: dict[str, Any], prefix: str | None) -> PortView:
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
         hca=None if rail is None else f"mlx5_{row['nic']}", rail_prefix=row["rail_prefix"],
         table=None if rail is None else FIRST_TABLE + row["nic"],
+        pfc_priority=None if rail is None else row["pfc_priority"],
         address6=row["address6"], prefix_len6=row["prefix_len6"], gateway6=row["gateway6"],
         rail_prefix6=None if rail is None or prefix is None else rail_prefix6(prefix, rail),
     )  # fmt: skip

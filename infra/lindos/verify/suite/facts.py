@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import nvidia, parsers
+from . import nvidia, parsers, ports
 from .outcome import Broken, ToolMissing, Unmeasured
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ class Facts:
     def xids(self) -> list[nvidia.Xid]:
         uptime = self.ask("cat", "/proc/uptime").split()[0]
         return nvidia.xids(self.ask_if_there("dmesg", ""), float(uptime))
+
+    def carrier_losses(self, window_s: float) -> dict[str, int]:
+        uptime = self.ask("cat", "/proc/uptime").split()[0]
+        return ports.carrier_losses(self.ask_if_there("dmesg", ""), float(uptime), window_s)
 
     def diagnoses(self, level: int) -> list[nvidia.Diagnosis]:
         """What DCGM finds at a level. It ends with another status than 0 if a test fails, and prints all the same."""

@@ -75,6 +75,13 @@ XIDS_OF_HARDWARE = frozenset(
 )
 """XIDs that point at hardware: imbue-ai/cluster-health. Those that are not in XIDS warn."""
 
+RS_FEC_FROM_GBPS = 200
+"""Links of 50 or 100 Gb/s PAM4 lanes always run RS-FEC: IEEE 802.3bs, 802.3ck."""
+
+CARRIER_WINDOW_S = 24 * 3600
+CARRIER_LOSSES_MAX = 5
+"""Azure/azurehpc-health-checks, azure_ib_link_flapping.nhc."""
+
 THROTTLES = {
     "display_clocks_setting": 0x100,
     "hw_power_brake_slowdown": 0x80,
