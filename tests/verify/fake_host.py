@@ -50,6 +50,11 @@ EXPECTED = {
     "gpu": {"count": 8, "model": "h100_sxm"},
     "software": {"gpu_driver": DRIVER, "nccl": "2.27.3", "gpu_vbios": "96.00.89.00.01", "nic_firmware": "28.39.1002"},
     "nics": NICS,
+    "psus": 4,
+    "memory_gib": 2048,
+    "nvme_drives": 2,
+    "hugepages": {"2048": 1024},
+    "services": ["lldpd", "chrony"],
     "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
 }
 
@@ -84,6 +89,12 @@ def pci_of(port: str) -> str:
     files = [f"{at}/{end}_link_{what}" for end in ("current", "max") for what in ("speed", "width")]
     return f"sh -c 'cat {' '.join(files)}'"
 
+
+DF = """\
+Filesystem     1024-blocks     Used Available Capacity Mounted on
+/dev/md0         921514532 91351200 783278308      11% /
+/dev/nvme2n1    3750738264        0 3750738264      0% /var/lib/my data
+"""
 
 DIAGNOSIS = """{"DCGM GPU Diagnostic": {"test_categories": [{"category": "Deployment", "tests": [
 {"name": "Denylist", "results": [{"gpu_ids": "0,1,2,3,4,5,6,7", "status": "PASS"}]}]}]}}"""
@@ -137,6 +148,14 @@ def healthy() -> dict[str, tuple[int, str]]:
         "nvidia-smi nvlink -s": (0, links()),
         "dmesg": (0, "[    0.000000] Linux version 6.8.0\n"),
         "cat /proc/uptime": (0, "1000.00 7000.00\n"),
+        "ipmitool sdr type 'Power Supply'": (0, sample("ipmitool_sdr.txt")),
+        "ipmitool sel elist": (0, sample("ipmitool_sel.txt")),
+        "cat /proc/meminfo": (0, "MemTotal:       2113400000 kB\nMemFree:        1 kB\n"),
+        "cat /proc/cmdline": (0, "BOOT_IMAGE=/vmlinuz root=/dev/md0 ro iommu=pt pcie_aspm=off\n"),
+        "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": (0, "1024\n"),
+        "sh -c 'ls /sys/class/nvme'": (0, "nvme0\nnvme1\n"),
+        "systemctl is-active lldpd chrony": (0, "active\nactive\n"),
+        "df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": (0, DF),
         "dcgmi diag -r 1 -j": (0, DIAGNOSIS),
         "nv-fabricmanager --version": (0, f"Fabric Manager version is : {DRIVER}\n"),
         "systemctl is-active nvidia-fabricmanager": (0, "active\n"),

@@ -35,6 +35,7 @@ XID = "NVRM: Xid (PCI:0000:18:00): {}, pid=1, name=x, "
 DCGM = '{"DCGM GPU Diagnostic": {"test_categories": [{"tests": [{"name": "Inforom", "results": [%s]}]}]}}'
 REASON = "clocks_event_reason_"
 
+SUPPLIES = "ipmitool sdr type 'Power Supply'"
 FLAP = "mlx5_core 0000:1a:00.0 rail0: Link down"
 
 FAULTS = (
@@ -260,6 +261,81 @@ FAULTS = (
         "lost its carrier 6 times in 24 h, allowed are 5",
         says={"dmesg": (0, f"[  900.000000] {FLAP}\n" * 6)},
         faults={"kernel_log": [FLAP] * 6},
+    ),
+    Fault(
+        "a DIMM missing",
+        "HOST-070",
+        "expected 2048 GiB of memory, seen 1920",
+        says={"cat /proc/meminfo": ("2113400000", "2013265920")},
+    ),
+    Fault(
+        "a drive missing",
+        "HOST-071",
+        "expected 2 NVMe drives, seen 1: nvme0",
+        says={"sh -c 'ls /sys/class/nvme'": ("nvme1\n", "")},
+    ),
+    Fault(
+        "a power supply without power",
+        "HOST-072",
+        "PS2 Status (10.2): Power Supply AC lost",
+        says={SUPPLIES: ("10.2 | Presence detected", "10.2 | Presence detected, Power Supply AC lost")},
+        faults={"psus_dark": [2]},
+    ),
+    Fault(
+        "a power supply missing",
+        "HOST-072",
+        "expected 4 power supplies, seen 3",
+        says={SUPPLIES: ("10.4 | Presence detected", "10.4 |")},
+        faults={"psus_lost": [4]},
+    ),
+    Fault(
+        "a bad DIMM in the BMC's log",
+        "HOST-073",
+        "the BMC has logged Memory DIMM_A1: Uncorrectable ECC (",
+        severity="critical",
+        says={"ipmitool sel elist": ("DIMM_A1 | Correctable", "DIMM_A1 | Uncorrectable")},
+        faults={"sel": ["Memory DIMM_A1 | Uncorrectable ECC | Asserted"]},
+    ),
+    Fault(
+        "a power loss in the BMC's log",
+        "HOST-073",
+        "Power Supply PS2 Status: Power Supply AC lost (",
+        severity="critical",
+        says={"ipmitool sel elist": ("| Deasserted", "| Asserted")},
+        faults={"sel": ["Power Supply PS2 Status | Power Supply AC lost | Asserted"]},
+    ),
+    Fault(
+        "the BMC's log is filling up",
+        "HOST-073",
+        "the BMC's log has 40 entries, none of them severe",
+        says={
+            "ipmitool sel elist": (0, "   1 | 09/28/2025 | 14:30:00 | Memory A1 | Correctable ECC | Asserted\n" * 40)
+        },
+        faults={"sel": ["Memory A1 | Correctable ECC | Asserted"] * 40},
+    ),
+    Fault(
+        "hugepages missing",
+        "HOST-074",
+        "expected 1024 hugepages of 2048 KiB, seen 512",
+        says={"cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": ("1024", "512")},
+    ),
+    Fault(
+        "ASPM left on",
+        "HOST-075",
+        "the kernel was started without pcie_aspm=off",
+        says={"cat /proc/cmdline": (" pcie_aspm=off", "")},
+    ),
+    Fault(
+        "a service down",
+        "HOST-076",
+        "chrony is failed",
+        says={"systemctl is-active lldpd chrony": (3, "active\nfailed\n")},
+    ),
+    Fault(
+        "a disk full",
+        "HOST-077",
+        "/ is 97 % full",
+        says={"df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": ("11%", "97%")},
     ),
     Fault(
         "DCGM finds a corrupt inforom",

@@ -16,7 +16,7 @@ from lindos.verify.suite.facts import DOUBLED, Facts
 from lindos.verify.suite.outcome import Broken, NotExpected, ToolMissing, Unmeasured, Waits
 from lindos.verify.suite.record import Record
 
-MODULES = ("test_gpu", "test_gpu_health", "test_nics", "test_ports", "test_rails", "test_system")
+MODULES = ("test_chassis", "test_gpu", "test_gpu_health", "test_nics", "test_ports", "test_rails", "test_system")
 
 
 def checks() -> dict[str, object]:
@@ -222,6 +222,10 @@ UNMEASURED = [
         "not supported",
     ),
     ("HOST-017", EXPECTED, {pci_of("rail0"): (0, "Unknown\n0\nUnknown\n255\n")}, "does not tell of its PCIe link"),
+    ("HOST-070", EXPECTED, {"cat /proc/meminfo": (1, "")}, "/proc/meminfo cannot be read"),
+    ("HOST-072", EXPECTED, {"ipmitool sdr type 'Power Supply'": (0, "")}, "names no power supplies"),
+    ("HOST-073", EXPECTED, {"ipmitool sel elist": (1, "Could not open device at /dev/ipmi0")}, "Could not open device"),
+    ("HOST-075", EXPECTED, {"cat /proc/cmdline": (1, "")}, "/proc/cmdline cannot be read"),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (1, "Error: unable to connect")}, "said: Error: unable to connect"),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (0, DIAGNOSIS.replace("PASS", "SKIPPED"))}, "skipped every test"),
     ("HOST-041", EXPECTED, {"chronyc -c tracking": (1, "506 Cannot talk to daemon\n")}, "506 Cannot talk to daemon"),
@@ -239,6 +243,16 @@ def test_what_cannot_be_measured_here_is_no_pass(code, expected, says, message):
 NOT_EXPECTED = [
     ("HOST-064", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how many NVLinks"),
     ("HOST-065", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how this GPU is joined"),
+    *(
+        (code, {k: v for k, v in EXPECTED.items() if k != name}, f"names no {name}")
+        for code, name in {
+            "HOST-070": "memory_gib",
+            "HOST-071": "nvme_drives",
+            "HOST-072": "psus",
+            "HOST-074": "hugepages",
+            "HOST-076": "services",
+        }.items()
+    ),
     ("HOST-018", EXPECTED | {"software": {}}, "names no nic_firmware"),
     ("HOST-067", EXPECTED | {"software": {}}, "names no gpu_vbios or gpu_inforom"),
 ]
@@ -257,6 +271,13 @@ def test_what_the_plan_does_not_name_is_neither_pass_nor_finding(code, expected,
 def test_what_the_plan_does_not_name_of_a_port_is_neither(code, change):
     with pytest.raises(NotExpected):
         run(code, FakeHost(), port=RAIL0 | change)
+
+
+@pytest.mark.parametrize("code", [f"HOST-07{n}" for n in (0, 1, 4, 5, 7)])
+def test_what_a_container_sees_is_not_its_own(code):
+    with pytest.raises(Unmeasured, match="machine below") as told:
+        run(code, FakeHost(healthy() | {"cat /run/.containerenv": (0, "")}))
+    assert told.value.stand_in
 
 
 @pytest.mark.parametrize("code", ["HOST-015", "HOST-017", "HOST-018"])
@@ -292,7 +313,7 @@ def test_every_tool_that_is_asked_can_be_missing():
     assert asked == {*TOOLS, *OPTIONAL, "ip", "dpkg-query"}
 
 
-OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068"}
+OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068", "ipmitool": "HOST-073", "df": "HOST-077"}
 """Tools that a healthy host may lack."""
 
 

@@ -63,6 +63,7 @@ def hardware(tmp_path, monkeypatch):
             "product": EXPECTED["product"],
             "gpus": gpus,
             "nics": [{"name": "rail0", "hca": "mlx5_0", "rail": 0}],
+            "psus": 4,
             "faults": faults or {},
         }
         path = tmp_path / "etc/lindos-twin/hardware.json"

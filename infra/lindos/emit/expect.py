@@ -24,6 +24,8 @@ def _expectation(host: HostView, software: Mapping[str, str]) -> dict[str, Any]:
         "vendor": host.vendor,
         "product": host.product,
         "gpu": {"count": host.gpus, "model": host.gpu},
+        # What a busbar feeds has no power supplies of its own.
+        **({"psus": host.psus} if host.psus else {}),
         "software": dict(software),
         "nics": [p.told() for p in host.ports if p.purpose != "bmc"],
         **infiniband,

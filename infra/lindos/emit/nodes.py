@@ -72,6 +72,7 @@ class HostView:
     digest: str
     gpus: int
     gpu: str
+    psus: int
     mgmt: str | None
     bmc: str | None
     ports: tuple[PortView, ...]
@@ -145,6 +146,7 @@ def host_views(plan: Plan) -> Iterator[HostView]:
         ports.setdefault(row["device"], []).append(_port(row, prefix))
     gpus = {d: (n, p) for d, n, p in plan.gpus.group_by("device").agg(pl.len(), pl.col("product").first()).iter_rows()}
     hcas = _hcas(plan)
+    psus = dict(plan.loads.filter(pl.col("busbar").is_null()).select("device", "psus").iter_rows())
     digests = dict(plan.slices.select("slice", "digest").iter_rows())
     for row in plan.devices.filter(pl.col("kind") == "node").iter_rows(named=True):
         mine = ports.get(row["device"], [])
@@ -152,6 +154,7 @@ def host_views(plan: Plan) -> Iterator[HostView]:
         count, model = gpus[row["device"]]
         yield HostView(
             device=row["device"], vendor=row["vendor"], product=row["product"], unit=row["unit"], slice=row["slice"],
-            digest=digests[row["slice"]], gpus=count, gpu=model, mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
+            digest=digests[row["slice"]], gpus=count, gpu=model,
+            psus=psus.get(row["device"], 0), mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
             ports=tuple(mine), hcas=tuple(hcas.get(row["device"], ())),
         )  # fmt: skip

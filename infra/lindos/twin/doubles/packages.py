@@ -28,10 +28,11 @@ TOOLS = {
     "cma_roce_tos": "cma_roce_tos",
     "dcgmi": "dcgmi",
     "dmesg": "dmesg",
+    "ipmitool": "ipmitool",
 }
 """Command -> module of `tools` that answers."""
 
-EVERYWHERE = {"dcgmi": "/usr/bin", "dmesg": "/usr/local/bin"}
+EVERYWHERE = {"dcgmi": "/usr/bin", "dmesg": "/usr/local/bin", "ipmitool": "/usr/local/bin"}
 """Commands that come with any double -> folder. One that the distribution has too stands before it on PATH."""
 
 DAEMONS = ("nvidia-persistenced", "nv-fabricmanager")

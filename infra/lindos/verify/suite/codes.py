@@ -60,6 +60,14 @@ CODES: dict[str, tuple[str, str]] = {
     "HOST-066": (WARNING, "Every GPU is below its slowdown temperature and may draw its full power."),
     "HOST-067": (WARNING, "The firmware of every GPU is that of the software manifest."),
     "HOST-068": (WARNING, "DCGM finds nothing wrong with driver, libraries and GPUs (level 1, seconds)."),
+    "HOST-070": (CRITICAL, "The node has its planned memory."),
+    "HOST-071": (CRITICAL, "The node has its planned number of NVMe drives."),
+    "HOST-072": (WARNING, "The BMC sees as many power supplies as are planned, and nothing wrong with them."),
+    "HOST-073": (WARNING, "The BMC has logged nothing severe that still stands (critical if it has), and has room."),
+    "HOST-074": (WARNING, "The planned hugepages are set aside."),
+    "HOST-075": (WARNING, "The kernel was started with its wanted arguments."),
+    "HOST-076": (CRITICAL, "The planned services run."),
+    "HOST-077": (WARNING, "No local file system is more than 95 % full."),
 }
 
 DRIVER = frozenset({"HOST-001", "HOST-002", "HOST-003", "HOST-004", "HOST-005"})

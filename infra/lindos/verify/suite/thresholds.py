@@ -75,6 +75,20 @@ XIDS_OF_HARDWARE = frozenset(
 )
 """XIDs that point at hardware: imbue-ai/cluster-health. Those that are not in XIDS warn."""
 
+MEMORY_SHARE_MIN = 0.96
+"""Of what is planned: the kernel keeps up to 64 B a page of 4 KiB for itself, firmware some more."""
+
+KERNEL_ARGUMENTS = ("iommu=pt", "pcie_aspm=off")
+"""Wanted on every GPU node, as role node_tuning has it; an expectation may name others."""
+
+EVENTS_MAX = 40
+"""Entries at which the log of a BMC is to be read and cleared: imbue-ai/cluster-health."""
+
+EVENTS_TOLD = 5
+
+DISK_USED_MAX_PCT = 95
+"""Azure/azurehpc-health-checks, check_fs_used."""
+
 RS_FEC_FROM_GBPS = 200
 """Links of 50 or 100 Gb/s PAM4 lanes always run RS-FEC: IEEE 802.3bs, 802.3ck."""
 

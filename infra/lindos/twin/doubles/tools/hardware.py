@@ -50,8 +50,8 @@ class Hardware:
     psus: int = 0
     faults: dict[str, Any] = field(default_factory=dict)
     """What is broken beyond what `report` of a GPU says: `driver_version` that the driver claims to be, whatever is
-    installed; `nvlinks_inactive`, links by GPU; `kernel_log` and `sel`, lines; `psus_lost`, their numbers from 1;
-    `dcgm`, what a test of DCGM found, by its name.
+    installed; `nvlinks_inactive`, links by GPU; `kernel_log` and `sel`, lines; `psus_lost` and (without power)
+    `psus_dark`, numbers from 1; `dcgm`, what a test of DCGM found, by its name.
     """
 
 
