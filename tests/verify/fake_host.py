@@ -50,6 +50,7 @@ EXPECTED = {
     "gpu": {"count": 8, "model": "h100_sxm"},
     "software": {"gpu_driver": DRIVER, "nccl": "2.27.3", "gpu_vbios": "96.00.89.00.01", "nic_firmware": "28.39.1002"},
     "nics": NICS,
+    "measure": True,
     "psus": 4,
     "memory_gib": 2048,
     "nvme_drives": 2,
@@ -95,6 +96,15 @@ Filesystem     1024-blocks     Used Available Capacity Mounted on
 /dev/md0         921514532 91351200 783278308      11% /
 /dev/nvme2n1    3750738264        0 3750738264      0% /var/lib/my data
 """
+
+COPIES = ("host_to_device_memcpy_ce device_to_host_memcpy_ce", "device_to_device_memcpy_read_ce")
+
+
+def write_of(hca: str) -> str:
+    """The command that measures RDMA writes of a NIC."""
+    one = f"ib_write_bw -d {hca} -F -s 8388608 -n 5000 --report_gbits"
+    return f"sh -c '{one} >/dev/null & sleep 1; {one} localhost; wait'"
+
 
 DIAGNOSIS = """{"DCGM GPU Diagnostic": {"test_categories": [{"category": "Deployment", "tests": [
 {"name": "Denylist", "results": [{"gpu_ids": "0,1,2,3,4,5,6,7", "status": "PASS"}]}]}]}}"""
@@ -156,6 +166,10 @@ def healthy() -> dict[str, tuple[int, str]]:
         "sh -c 'ls /sys/class/nvme'": (0, "nvme0\nnvme1\n"),
         "systemctl is-active lldpd chrony": (0, "active\nactive\n"),
         "df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": (0, DF),
+        **{f"nvbandwidth -t {tests}": (0, sample("nvbandwidth.txt")) for tests in COPIES},
+        "all_reduce_perf -b 16G -e 16G -g 8": (0, sample("all_reduce_perf.txt")),
+        "ib_write_bw --version": (0, "Version: 6.21\n"),
+        **{write_of(n["hca"]): (0, sample("ib_write_bw.txt")) for n in rails},
         "dcgmi diag -r 1 -j": (0, DIAGNOSIS),
         "nv-fabricmanager --version": (0, f"Fabric Manager version is : {DRIVER}\n"),
         "systemctl is-active nvidia-fabricmanager": (0, "active\n"),
@@ -210,7 +224,7 @@ class FakeHost:
     asked: list[str] = field(default_factory=list)
 
     def run(self, command: str) -> SimpleNamespace:
-        head, _, line = command.partition(" timeout -k 5 30 ")
+        head, _, line = command.replace(" timeout -k 5 120 ", " timeout -k 5 30 ").partition(" timeout -k 5 30 ")
         assert head == "PATH=$PATH:/usr/sbin:/sbin", command
         self.asked.append(line)
         tool = shlex.split(line)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fake_host import pci_of
+from fake_host import COPIES, pci_of, write_of
 
 SMI_PAGE = "nvidia-smi -q -x"
 
@@ -336,6 +336,43 @@ FAULTS = (
         "HOST-077",
         "/ is 97 % full",
         says={"df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": ("11%", "97%")},
+    ),
+    Fault(
+        "slow copies to a GPU",
+        "HOST-080",
+        "host_to_device_memcpy_ce 26.0 GB/s (GPU 1), expected 50.4 and no less than 48",
+        says={f"nvbandwidth -t {COPIES[0]}": ("55.33", "26.00")},
+    ),
+    Fault(
+        "copies a little slow",
+        "HOST-080",
+        "device_to_host_memcpy_ce 49.0 GB/s (GPU 0), expected 50.4",
+        severity="warning",
+        says={f"nvbandwidth -t {COPIES[0]}": ("55.29", "49.00")},
+    ),
+    Fault(
+        "slow reads between GPUs",
+        "HOST-081",
+        "the slowest pair of GPUs reads at 120.5 GB/s, expected 335",
+        says={f"nvbandwidth -t {COPIES[1]}": ("390.19", "120.50")},
+    ),
+    Fault(
+        "a slow all-reduce",
+        "HOST-082",
+        "an all-reduce runs at 330.2 GB/s, expected 460",
+        says={"all_reduce_perf -b 16G -e 16G -g 8": ("bandwidth    : 476.045", "bandwidth    : 330.2")},
+    ),
+    Fault(
+        "a wrong all-reduce",
+        "HOST-082",
+        "an all-reduce gave wrong sums",
+        says={"all_reduce_perf -b 16G -e 16G -g 8": ("values : 0 OK", "values : 12 FAILED")},
+    ),
+    Fault(
+        "slow RDMA writes",
+        "HOST-083",
+        "RDMA writes at 201 Gb/s, expected 380",
+        says={write_of("mlx5_0"): ("394.61", "200.61")},
     ),
     Fault(
         "DCGM finds a corrupt inforom",

@@ -8,7 +8,22 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from fake_host import ALWAYS, DIAGNOSIS, DRIVER, EXPECTED, GPU, NICS, FakeHost, healthy, interface, lldp, pci_of, sample
+from fake_host import (
+    ALWAYS,
+    COPIES,
+    DIAGNOSIS,
+    DRIVER,
+    EXPECTED,
+    GPU,
+    NICS,
+    FakeHost,
+    healthy,
+    interface,
+    lldp,
+    pci_of,
+    sample,
+    write_of,
+)
 from faults import FAULTS, changed
 
 from lindos.verify.suite.codes import CODES
@@ -16,7 +31,16 @@ from lindos.verify.suite.facts import DOUBLED, Facts
 from lindos.verify.suite.outcome import Broken, NotExpected, ToolMissing, Unmeasured, Waits
 from lindos.verify.suite.record import Record
 
-MODULES = ("test_chassis", "test_gpu", "test_gpu_health", "test_nics", "test_ports", "test_rails", "test_system")
+MODULES = (
+    "test_bandwidth",
+    "test_chassis",
+    "test_gpu",
+    "test_gpu_health",
+    "test_nics",
+    "test_ports",
+    "test_rails",
+    "test_system",
+)
 
 
 def checks() -> dict[str, object]:
@@ -65,6 +89,11 @@ def test_a_healthy_node_passes(code):
 
 SMI = "nvidia-smi --query-gpu=index,name,driver_version,persistence_mode --format=csv,noheader"
 PAGE = "nvidia-smi -q -x"
+MEASURING = (
+    *([f"nvbandwidth -t {tests}"] for tests in COPIES),
+    ["all_reduce_perf -b 16G -e 16G -g 8"],
+    [write_of("mlx5_0")],
+)
 SHOW = "ip -j address show"
 PING = next(line for line in healthy() if line.startswith("sh -c '(ping"))
 STATUS = "cat /proc/self/status"
@@ -226,6 +255,7 @@ UNMEASURED = [
     ("HOST-072", EXPECTED, {"ipmitool sdr type 'Power Supply'": (0, "")}, "names no power supplies"),
     ("HOST-073", EXPECTED, {"ipmitool sel elist": (1, "Could not open device at /dev/ipmi0")}, "Could not open device"),
     ("HOST-075", EXPECTED, {"cat /proc/cmdline": (1, "")}, "/proc/cmdline cannot be read"),
+    *((f"HOST-08{n}", EXPECTED, dict.fromkeys(line, (0, "")), "measured nothing") for n, line in enumerate(MEASURING)),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (1, "Error: unable to connect")}, "said: Error: unable to connect"),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (0, DIAGNOSIS.replace("PASS", "SKIPPED"))}, "skipped every test"),
     ("HOST-041", EXPECTED, {"chronyc -c tracking": (1, "506 Cannot talk to daemon\n")}, "506 Cannot talk to daemon"),
@@ -253,6 +283,9 @@ NOT_EXPECTED = [
             "HOST-076": "services",
         }.items()
     ),
+    *((f"HOST-08{n}", EXPECTED | {"measure": False}, "nobody asked to measure") for n in range(4)),
+    *((f"HOST-08{n}", EXPECTED | {"gpu": {"count": 8, "model": "b200_sxm"}}, "is published") for n in range(4)),
+    ("HOST-082", EXPECTED | {"gpu": {"count": 4, "model": "h100_sxm"}}, "over 4 x NVIDIA H100 80GB HBM3 is published"),
     ("HOST-018", EXPECTED | {"software": {}}, "names no nic_firmware"),
     ("HOST-067", EXPECTED | {"software": {}}, "names no gpu_vbios or gpu_inforom"),
 ]
@@ -313,7 +346,8 @@ def test_every_tool_that_is_asked_can_be_missing():
     assert asked == {*TOOLS, *OPTIONAL, "ip", "dpkg-query"}
 
 
-OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068", "ipmitool": "HOST-073", "df": "HOST-077"}
+BENCHMARKS = {"nvbandwidth": "HOST-081", "all_reduce_perf": "HOST-082", "ib_write_bw": "HOST-083"}
+OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068", "ipmitool": "HOST-073", "df": "HOST-077", **BENCHMARKS}
 """Tools that a healthy host may lack."""
 
 

@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lindos")
     group.addoption("--expect", help="JSON file of {host: expectation}, as in build/<site>/expect/; - is stdin")
     group.addoption("--expect-host", help="which host of that file this is")
+    group.addoption("--measure", action="store_true", help="measure rates too: disturbs what runs on the host")
     group.addoption("--result", help="write the result as JSON here; - is stdout")
 
 
@@ -43,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not named:
         raise pytest.UsageError("--expect is missing: what should this host be?")
     text = sys.stdin.read() if named == "-" else Path(named).read_text(encoding="utf-8")
-    config.stash[EXPECTED] = expected = _of_host(json.loads(text), config.getoption("--expect-host"))
+    expected = _of_host(json.loads(text), config.getoption("--expect-host"))
+    config.stash[EXPECTED] = expected = expected | {"measure": config.getoption("--measure")}
     config.stash[RECORD] = Record(expected["host"])
     config.stash[STARTED] = time.monotonic()
 

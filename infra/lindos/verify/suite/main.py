@@ -1,6 +1,7 @@
 """One file that checks the host it lies on, made of this package and what it needs (see verify/zipapp.py).
 
     python3 verify.pyz check [--expect FILE] [--expect-host NAME] [--hosts ssh://root@HOST]
+                               [--measure]
         expectation (default: standard input) -> result as JSON; exit status as Nagios has it
     python3 verify.pyz probe
         JSON of probes on standard input -> their answers as JSON
@@ -38,6 +39,7 @@ def main() -> int:
     check.add_argument("--expect", default="-")
     check.add_argument("--expect-host")
     check.add_argument("--hosts", help="check another host from here, as testinfra names it")
+    check.add_argument("--measure", action="store_true", help="measure rates too: disturbs what runs on the host")
     verbs.add_parser("probe", help="ask addresses, and the way to them")
     options = parser.parse_args()
     if options.verb == "probe":
@@ -47,10 +49,11 @@ def main() -> int:
         json.dump(probe.answer(json.load(sys.stdin)), sys.stdout)
         return 0
     expect = sys.stdin.read() if options.expect == "-" else Path(options.expect).read_text(encoding="utf-8")
-    return _check(expect, options.expect_host, options.hosts)
+    more = [*(["--measure"] if options.measure else []), *([f"--hosts={options.hosts}"] if options.hosts else [])]
+    return _check(expect, options.expect_host, more)
 
 
-def _check(expect: str, host: str | None, backend: str | None) -> int:
+def _check(expect: str, host: str | None, more: list[str]) -> int:
     sys.dont_write_bytecode = True
     # Standard output carries the result alone; all else goes to people.
     result_fd = os.dup(1)
@@ -65,7 +68,7 @@ def _check(expect: str, host: str | None, backend: str | None) -> int:
             f"--expect={here / 'expect.json'}",
             f"--result={here / 'result.json'}",
             *([f"--expect-host={host}"] if host else []),
-            *([f"--hosts={backend}"] if backend else []),
+            *more,
             str(here / PACKAGE),
         ]
         _alone()

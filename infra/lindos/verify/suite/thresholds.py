@@ -46,6 +46,9 @@ DRAM_CORRECTED_MAX = 20_000_000
 ROWS_REMAPPED_MAX = 512
 """Uncorrectable remappings after which a GPU has no spare rows to speak of: it is replaced."""
 
+ALL_REDUCE_GPUS = 8
+"""GPUs of a node for which the rate of an all-reduce is published."""
+
 XID_WINDOW_S = 2 * 3600
 XIDS = {
     48: "double-bit ECC error",
