@@ -32,6 +32,9 @@ GOOD = {
     "gpu-lost s-n01": ("s-n01", "7"),
     "gpu-lost s-n01 3": ("s-n01", "3"),
     "driver-version s-n02 535.54.03": ("s-n02", "535.54.03"),
+    "gpu-says s-n01 0 remapped_rows.pending Yes": ("s-n01", "0", "remapped_rows.pending", "Yes"),
+    "nvlink-down s-n01 7 17": ("s-n01", "7", "17"),
+    "xid s-n01 2 79": ("s-n01", "2", "79"),
     "switch-down s-spine01": ("s-spine01",),
     "feed-loss a": ("a",),
     "pdu-loss pdu-b": ("pdu-b",),
@@ -48,6 +51,11 @@ BAD = {
     "cut-cable s-n01:rail9": ("no such cabled port", "did you mean s-n01:rail"),
     "gpu-lost s-n01 8": ("no such GPU", "one of: 0, 1, 2"),
     "gpu-lost s-n01 third": ("takes NODE [INDEX]", FAULTS["gpu-lost"].effect),
+    "gpu-says s-n01 0 remaped_rows.pending Yes": ("no such field of a GPU", "did you mean remapped_rows.pending?"),
+    "gpu-says s-n01 0 pstate": ("takes NODE INDEX FIELD VALUE", FAULTS["gpu-says"].effect),
+    "nvlink-down s-n01 0 18": ("no such NVLink", "did you mean "),
+    "xid s-n01 8 79": ("no such GPU", "one of: 0, 1, 2"),
+    "xid s-n01 0 bus": ("takes NODE INDEX CODE", FAULTS["xid"].effect),
     "driver-version s-n01": ("takes NODE VERSION, not 's-n01'", FAULTS["driver-version"].effect),
 }
 
@@ -172,6 +180,13 @@ def test_the_last_wrong_version_counts(hall: Hall) -> None:
 
     assert (broken.driver_version("s-n01"), broken.driver_version("s-n02")) == ("3", "2")
     assert Faults().driver_version("s-n01") is None
+
+
+def test_what_ails_a_gpu_is_that_of_its_machine(hall: Hall) -> None:
+    broken = faults(hall, "xid s-n01 2 79", "nvlink-down s-n02 0 3", "gpu-lost s-n01 3", "gpu-says s-n01 0 pstate P8")
+
+    assert broken.ailments("s-n01") == [("xid", "2", "79"), ("gpu-says", "0", "pstate", "P8")]
+    assert broken.ailments("s-n02") == [("nvlink-down", "0", "3")]
 
 
 def test_wishes_outlive_the_service(hall: Hall, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lindos.twin.hall import Device
-from lindos.twin.hardware import hardware, rail_of, serial, serial_of, write_hardware
+from lindos.twin.hardware import ailing, hardware, rail_of, serial, serial_of, write_hardware
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,29 @@ def test_a_wrong_driver_version_is_what_every_gpu_reports() -> None:
 
     assert [gpu.report for gpu in found.gpus] == [{"driver_version": "535.54.03"}] * 8
     assert hardware(node(), PORTS).gpus[0].report == {}
+
+
+def test_what_ails_gpus_stands_where_the_doubles_read_it() -> None:
+    ailments = [
+        ("gpu-says", "1", "pstate", "P8"),
+        ("nvlink-down", "0", "3"),
+        ("nvlink-down", "0", "5"),
+        ("xid", "2", "79"),
+    ]
+    found = ailing(hardware(node(), PORTS), ailments)
+
+    assert [gpu.report for gpu in found.gpus[:3]] == [{}, {"pstate": "P8"}, {}]
+    assert found.faults == {
+        "nvlinks_inactive": {"0": [3, 5]},
+        "kernel_log": ["NVRM: Xid (PCI:0000:38:00): 79, pid='<unknown>', name=<unknown>"],
+    }
+    assert ailing(hardware(node(), PORTS), []) == hardware(node(), PORTS)
+
+
+def test_a_lost_gpu_has_no_ailments() -> None:
+    short = hardware(node(), PORTS, frozenset({2}))
+
+    assert ailing(short, [("xid", "2", "79"), ("gpu-says", "2", "pstate", "P8")]) == short
 
 
 def test_nothing_bears_the_same_number_twice() -> None:

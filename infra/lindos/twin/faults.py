@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lindos.errors import DriverError
+from lindos.twin.doubles.tools import report
 from lindos.twin.hall import Cable, Cord, End, Hall
 from lindos.twin.wiring import Plug, plugs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+
+AILMENTS = frozenset({"gpu-says", "nvlink-down", "xid"})
+"""Kinds that the doubles of a node tell of, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +72,10 @@ class Faults:
     def lost_gpus(self, device: str) -> set[int]:
         """Indexes of GPUs that have fallen off the bus."""
         return {int(index) for name, index in (f.words for f in self.of("gpu-lost")) if name == device}
+
+    def ailments(self, device: str) -> list[tuple[str, ...]]:
+        """What ails the GPUs of a machine: kind of fault, index of the GPU and further words of each."""
+        return [(f.kind, *f.words[1:]) for f in self.all if f.kind in AILMENTS and f.words[0] == device]
 
     def driver_version(self, device: str) -> str | None:
         """The driver version that the machine claims to run, whatever was installed; None: what was installed."""
@@ -148,6 +157,21 @@ def _version(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     return (*_node(hall, [node]), version)
 
 
+def _says(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, index, field, value = words
+    return (*_gpu(hall, [node, index]), _name(report.FIELDS, field, "field of a GPU"), value)
+
+
+def _link(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, index, link = words
+    return (*_gpu(hall, [node, index]), _name((str(n) for n in range(report.NVLINKS)), link, "NVLink"))
+
+
+def _xid(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, index, code = words
+    return (*_gpu(hall, [node, index]), str(int(code)))
+
+
 def _port(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     (port,) = words
     return (_name((str(end) for cable in hall.cables for end in (cable.a, cable.b)), port, "cabled port"),)
@@ -171,6 +195,9 @@ FAULTS: dict[str, Kind] = {
     "bmc-dead": Kind("NODE", "the management controller of a node does not answer", _node),
     "gpu-lost": Kind("NODE [INDEX]", "a GPU of a node falls off the bus; the last one, if no index is given", _gpu),
     "driver-version": Kind("NODE VERSION", "the GPU driver of a node reports another version", _version),
+    "gpu-says": Kind("NODE INDEX FIELD VALUE", "nvidia-smi says something else of a field of a GPU", _says),
+    "nvlink-down": Kind("NODE INDEX LINK", "an NVLink of a GPU is not active", _link),
+    "xid": Kind("NODE INDEX CODE", "the kernel log has an XID of a GPU, a minute old", _xid),
     "switch-down": Kind("SWITCH", "a leaf or spine loses power", _switch),
     "feed-loss": Kind("FEED", "every PSU with a cord on this feed is dead", _feed),
     "pdu-loss": Kind("PDU", "every PSU with a cord in this rack PDU is dead", _pdu),

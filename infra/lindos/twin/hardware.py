@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lindos.twin.hall import End
 from lindos.twin.wiring import BMC_PORT, mac
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from lindos.twin.hall import Device
@@ -54,7 +54,7 @@ class Hardware:
     """What `/etc/lindos-twin/hardware.json` holds, for the doubles of the vendors' tools.
 
     `serial` is what the label and the operating system say (Dell's service tag); `board_serial` is what Redfish calls
-    SerialNumber, which on a Dell is another one.
+    SerialNumber, which on a Dell is another one. `faults` is what is broken beyond the `report` of a GPU.
     """
 
     vendor: str
@@ -65,6 +65,7 @@ class Hardware:
     gpus: tuple[Gpu, ...]
     nics: tuple[Nic, ...]
     note: str = "double"
+    faults: Mapping[str, object] = field(default_factory=dict)
 
 
 def hardware(
@@ -92,6 +93,29 @@ def hardware(
         ),
         nics=tuple(_nics(device.name, ports)),
     )
+
+
+def ailing(found: Hardware, ailments: Iterable[tuple[str, ...]]) -> Hardware:
+    """Hardware, and what ails its GPUs -> the same with it, as the doubles take it.
+
+    (`gpu-says`, index, field, value), (`nvlink-down`, index, link) or (`xid`, index, code)
+    """
+    says: dict[int, dict[str, str]] = {}
+    down: dict[str, list[int]] = {}
+    log = []
+    address = {gpu.index: gpu.pci.removesuffix(".0") for gpu in found.gpus}
+    for kind, index, *words in ailments:
+        if int(index) not in address:
+            continue
+        if kind == "gpu-says":
+            says.setdefault(int(index), {})[words[0]] = words[1]
+        elif kind == "nvlink-down":
+            down.setdefault(index, []).append(int(words[0]))
+        else:
+            log.append(f"NVRM: Xid (PCI:{address[int(index)]}): {words[0]}, pid='<unknown>', name=<unknown>")
+    gpus = tuple(replace(gpu, report={**gpu.report, **says.get(gpu.index, {})}) for gpu in found.gpus)
+    faults = {name: told for name, told in (("nvlinks_inactive", down), ("kernel_log", log)) if told}
+    return replace(found, gpus=gpus, faults=faults)
 
 
 def write_hardware(path: Path, found: Hardware) -> None:

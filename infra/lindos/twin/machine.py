@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lindos.twin import containers, netns
-from lindos.twin.hardware import hardware, write_hardware
+from lindos.twin.hardware import ailing, hardware, write_hardware
 from lindos.twin.keys import Keys
 from lindos.twin.process import end, started_at
 from lindos.twin.wiring import mac
@@ -206,7 +206,7 @@ def label(places: Places, hall: Hall, device: Device, faults: Faults) -> None:
         frozenset(faults.lost_gpus(device.name)),
         faults.driver_version(device.name),
     )
-    write_hardware(places.device(device.name) / "hardware.json", found)
+    write_hardware(places.device(device.name) / "hardware.json", ailing(found, faults.ailments(device.name)))
 
 
 def _startup(places: Places, device: Device, folder: Path) -> None:

@@ -21,7 +21,7 @@ from lindos.errors import DriverError
 from lindos.twin import power
 from lindos.twin.containers import SWITCHED_OFF
 from lindos.twin.control import serve
-from lindos.twin.faults import Fault, Faults, read_fault
+from lindos.twin.faults import AILMENTS, Fault, Faults, read_fault
 from lindos.twin.hall import SYSTEMS, load_hall
 from lindos.twin.keys import BMC_USER, Keys
 from lindos.twin.lock import sign
@@ -48,7 +48,7 @@ SETTLE_S = 90.0
 """How long a fault may take to show its effect."""
 
 REWIRING = frozenset({"swap-cables", "cut-cable"})
-RELABELLING = frozenset({"gpu-lost", "driver-version"})
+RELABELLING = frozenset({"gpu-lost", "driver-version", *AILMENTS})
 
 log = logging.getLogger("twin")
 

@@ -20,6 +20,7 @@ PRODUCTS = {
 """Model of the plan -> product name, memory in MiB, power limit in W, PCIe generation."""
 
 NVLINKS = 18
+SLOWDOWN_C = 87
 
 UNITS = {
     "memory.total": "MiB",
@@ -120,6 +121,10 @@ def _fields(gpu: hardware.Gpu, driver: str, count: int) -> Report:
     }
 
 
+FIELDS = frozenset(_fields(hardware.Gpu(0, "h100_sxm", "", "", ":"), "", 0))
+"""What a GPU can be asked for, beside what its daemons decide."""
+
+
 def _daemons() -> Report:
     """What holds only while a daemon runs; systemd takes a daemon's folder below /run away with it."""
     run = hardware.root() / "run"
@@ -182,9 +187,7 @@ def _tree(gpu: Report) -> Tree:
         },
         "ecc_mode": {"current_ecc": gpu["ecc.mode.current"], "pending_ecc": gpu["ecc.mode.current"]},
         "clocks_event_reasons": {
-            f"clocks_event_reason_{name}": "Active"
-            if int(gpu["clocks_event_reasons.active"], 16) & bit
-            else "Not Active"
+            f"clocks_event_reason_{name}": _active(gpu["clocks_event_reasons.active"], bit)
             for name, bit in REASONS.items()
         },
         "ecc_errors": {scope: _errors(gpu, scope) for scope in ("volatile", "aggregate")},
@@ -196,7 +199,7 @@ def _tree(gpu: Report) -> Tree:
         },
         "temperature": {
             "gpu_temp": f"{gpu['temperature.gpu']} C",
-            "gpu_temp_tlimit": f"{87 - int(gpu['temperature.gpu'])} C",
+            "gpu_temp_tlimit": _margin(gpu["temperature.gpu"]),
         },
         "gpu_power_readings": {
             "power_draw": f"{gpu['power.draw']} W",
@@ -206,6 +209,17 @@ def _tree(gpu: Report) -> Tree:
         "clocks": {"sm_clock": f"{gpu['clocks.sm']} MHz"},
         "fabric": {"state": gpu["fabric.state"], "status": gpu["fabric.status"]},
     }
+
+
+def _active(bits: str, bit: int) -> str:
+    try:
+        return "Active" if int(bits, 16) & bit else "Not Active"
+    except ValueError:
+        return "N/A"
+
+
+def _margin(temperature: str) -> str:
+    return f"{SLOWDOWN_C - int(temperature)} C" if temperature.isdigit() else "N/A"
 
 
 def _errors(gpu: Report, scope: str) -> Tree:
