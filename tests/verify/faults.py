@@ -112,7 +112,7 @@ FAULTS = (
     Fault(
         "an XID that is only suspect",
         "HOST-062",
-        "XID 94 (pid=1, name=x, Contained ECC error) on 0000:18:00",
+        "XID 94 (Contained ECC error) on 0000:18:00",
         severity="warning",
         says={"dmesg": (0, "[  940.000000] " + XID.format(94) + "Contained ECC error\n")},
         faults={"kernel_log": [XID.format(94) + "Contained ECC error"]},
@@ -233,7 +233,7 @@ FAULTS = (
     Fault(
         "a NIC with half its lanes",
         "HOST-017",
-        "PCIe Gen5 x8 carries 252 Gb/s of 400; the card can Gen5 x16",
+        "PCIe Gen5 x8 carries 252 Gb/s of 400; the card is made for Gen5 x16",
         says={pci_of("rail0"): ("16\n", "8\n")},
     ),
     Fault(
@@ -245,7 +245,7 @@ FAULTS = (
     Fault(
         "a NIC that could be faster",
         "HOST-017",
-        "PCIe Gen5 x16, the card can Gen6 x16",
+        "PCIe Gen5 x16, the card is made for Gen6 x16",
         severity="warning",
         says={pci_of("rail0"): (0, "32.0 GT/s PCIe\n16\n64.0 GT/s PCIe\n16\n")},
     ),

@@ -397,3 +397,21 @@ def test_doubles_are_read_from_the_machine():
     marker = json.dumps({"note": "x", "tools": ["nvidia-smi"]})
     assert Facts(FakeHost(healthy() | {f"cat {DOUBLED}": (0, marker)})).doubled_tools == {"nvidia-smi"}
     assert Facts(FakeHost()).doubled_tools == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ECC off", "nvidia-smi -e 1"),
+        ("SRAM beyond NVIDIA's threshold", "replaced"),
+        ("uncorrected SRAM errors", "reset the GPU"),
+        ("rows to be remapped", "reset the GPU"),
+        ("spare rows used up", "have the GPU replaced"),
+        ("GPU off the bus", "power the node off and on"),
+    ],
+)
+def test_what_to_do_depends_on_the_fault(name, hint):
+    (fault,) = (f for f in FAULTS if f.name == name)
+    with pytest.raises(Broken) as told:
+        run(fault.code, FakeHost(changed(healthy(), fault)))
+    assert hint in told.value.hint

@@ -16,7 +16,7 @@ Gpu = dict[str, str]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _HEAD = re.compile(r"GPU (\d+):")
 _LINK = re.compile(r"Link (\d+): *(.*)")
-_XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)(?:, *(.*))?")
+_XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)(?:, *pid=[^,]*)?(?:, *name=[^,]*)?(?:, *(.*))?")
 _STAMP = re.compile(r"\[ *(\d+\.\d+)\] ?")
 
 
@@ -95,7 +95,7 @@ def nvlinks(text: str) -> dict[int, dict[int, float | None]]:
 
 
 class Xid(NamedTuple):
-    """An XID in the kernel log: seconds since it was written, None where the log has no times."""
+    """An XID in the kernel log, without whose process it was; `age_s` is None where the log has no times."""
 
     age_s: float | None
     pci: str

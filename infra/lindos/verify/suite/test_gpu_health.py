@@ -21,18 +21,20 @@ RESET = "drain the node, then reset the GPU (`nvidia-smi -r`) or reboot; if it c
 
 @check("HOST-060")
 def test_memory_errors(facts: Facts) -> None:
-    told, blind = [], []
+    told, blind, hint = [], [], RESET
     for name, gpu in _pages(facts):
         mode, volatile, aggregate = gpu.get("ecc_mode/current_ecc", ""), *(nvidia.ecc(gpu, s) for s in SCOPES)
         if mode == "Disabled":
             told.append(f"{name}: ECC is off")
+            hint = "`nvidia-smi -e 1`, then reset the GPU"
         elif mode != "Enabled" or all(v is None for v in (*volatile.values(), *aggregate.values())):
             blind.append(name)
         told += [f"{name}: {words}" for words in _memory_errors(volatile, aggregate)]
         if gpu.get("ecc_errors/aggregate/sram_threshold_exceeded") == "Yes":
             told.append(f"{name}: uncorrected SRAM errors are beyond NVIDIA's own threshold")
+            hint = REPLACE
     if told:
-        raise Broken("; ".join(told), hint=RESET)
+        raise Broken("; ".join(told), hint=hint)
     if blind:
         raise Unmeasured(f"{', '.join(blind)}: the driver counts no memory errors")
 

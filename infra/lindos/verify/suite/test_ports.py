@@ -64,11 +64,15 @@ def test_the_nic_has_its_pcie_lanes(nic: Nic, facts: Facts) -> None:
     whole = f"Gen{ports.generation(link.most_gts)} x{link.most_lanes}"
     hint = "reseat the card or its riser; `dmesg | grep 'available PCIe bandwidth'`"
     if link.gbps < nic["rate_gbps"]:
-        raise Broken(f"PCIe {link} carries {link.gbps:.0f} Gb/s of {nic['rate_gbps']}; the card can {whole}", hint=hint)
+        raise Broken(
+            f"PCIe {link} carries {link.gbps:.0f} Gb/s of {nic['rate_gbps']}; the card is made for {whole}", hint=hint
+        )
     if link.lanes < link.most_lanes:
-        raise Broken(f"PCIe {link}, the card has {whole}", hint=hint)
+        raise Broken(f"PCIe {link}, the card is made for {whole}", hint=hint)
     if link.gts < link.most_gts:
-        raise Broken(f"PCIe {link}, the card can {whole}", hint="is the slot slower, or set so?", severity=WARNING)
+        raise Broken(
+            f"PCIe {link}, the card is made for {whole}", hint="is the slot slower, or set so?", severity=WARNING
+        )
 
 
 @check("HOST-018")
