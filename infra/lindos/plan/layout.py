@@ -7,7 +7,7 @@ training fabric moves and renumbers nothing of another.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING
@@ -440,18 +440,28 @@ def _access_switches(units: Iterable[UnitLayout], training: Sequence[Training], 
     return sum(ceil(end / per_switch) for end in ends.values())
 
 
+def _room(oob: Clos, pods: int) -> Clos:
+    """The out-of-band tree, and pods of training -> what slots are kept for: where it has cores, a set of spines for
+    each pod and as many cores. So a core of another radix moves nothing that comes later.
+    """
+    if not oob.groups:
+        return oob
+    return replace(oob, pods=max(oob.pods, pods), cores_per_group=max(oob.cores_per_group, pods))
+
+
 def _manage(
-    facts: Facts, walk: _Walk, sizes: SiteSizes, *, uplinks: int, access: int, of_room: int
+    facts: Facts, walk: _Walk, sizes: SiteSizes, *, uplinks: int, access: int, of_room: int, pods: int
 ) -> tuple[Clos, dict[int, list[Key]]]:
-    """Access switches of pods, and those that storage servers keep room for -> the out-of-band tree, and by training
-    fabric what racks that are no unit's and no pod's keep room for: the tree stands there, and manages them as well.
+    """Access switches of pods, and those that storage servers keep room for, and how many pods -> the out-of-band tree,
+    and by training fabric what racks that are no unit's and no pod's keep room for: the tree stands there, and manages
+    them as well.
     """
     islands = {n: core_keys(fabric) for n, fabric in sizes.training.items() if n}
     none = one_tier(0)
     own = walk.access_after({0: _shared(sizes, none, none), **islands})
     while True:
         oob, without = (size_oob(facts, own + access + n, uplinks) for n in (of_room, 0))
-        keys = {0: _shared(sizes, oob, without), **islands}
+        keys = {0: _shared(sizes, _room(oob, pods), _room(without, pods)), **islands}
         most = walk.access_after(keys)
         if most <= own:
             return oob, keys
@@ -481,11 +491,12 @@ def lay_out(spec: Spec, facts: Facts) -> Layout:
         need, full, kept = (
             _units(wanted, fabrics, sized.north_south, oob_share) for wanted in (step.need, sized.full, sized.kept)
         )
-        rooms.append((fabrics, full, max(_access_switches(each, fabrics, per_switch) for each in (need, full, kept))))
+        access = max(_access_switches(each, fabrics, per_switch) for each in (need, full, kept))
+        rooms.append((fabrics, full, {"access": access, "pods": len({u.pod.name for u in full})}))
     manage = partial(_manage, facts, uplinks=spec.fabrics.oob.uplinks, of_room=of_room)
-    manage(_Walk(spec.site, training, per_switch), now, access=rooms[-1][2])  # a limit is told of all, not of a step
-    for step, sized, (fabrics, full, access) in zip(declared, sizes, rooms, strict=True):
-        oob, keys = manage(walk, sized, access=access)
+    manage(_Walk(spec.site, training, per_switch), now, **rooms[-1][2])  # a limit is told of all, not of a step
+    for step, sized, (fabrics, full, counts) in zip(declared, sizes, rooms, strict=True):
+        oob, keys = manage(walk, sized, **counts)
         for number, mine in keys.items():
             walk.add_slots(number, mine)
         room: Counter[str] = Counter()
