@@ -94,7 +94,7 @@ def test_links_of_both_tiers_have_addresses() -> None:
 
 def test_the_management_network_of_a_million_needs_larger_cores() -> None:
     spec = site("colossus-1m")
-    assert layout().oob.pods == 239
+    assert layout().oob.pods == 240
     oob = spec.fabrics.oob.model_copy(update={"core": None})
     with pytest.raises(InfeasibleError) as caught:
         laid_out(spec.model_copy(update={"fabrics": spec.fabrics.model_copy(update={"oob": oob})}))
