@@ -30,7 +30,7 @@ def over_its_limit(token: str, props: Props) -> Iterator[str]:
         return
     load = _number(props, "load_kw", "nameplate")
     capacity, reserve = _by_stage(props, "capacity_kw"), _by_stage(props, "reserve_kw")
-    for stage in capacity.keys() | reserve.keys():
+    for stage in sorted(capacity.keys() | reserve.keys()):
         left, may = reserve.get(stage, 0.0), capacity.get(stage)
         if left < 0:
             yield f"{_name(stage)}: {-left:,.1f} kW more than one of them may carry in the worst case"
