@@ -93,7 +93,7 @@ def losses(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
 
     Columns and units are those of COLUMNS. What joins two units above their leaves' ways up is not asked.
     """
-    out = pl.concat(_together(view, batch, fails) for batch in _batches(view, lost, fails))
+    out = pl.concat(_together(Swept(view, batch, fails), batch) for batch in _batches(view, lost, fails))
     worst = ["gpus_trainable", "gpus_lost", "nodes_throttled", "rails_lost", "ports_lost", "oob_dark", "overloaded_pct"]
     out = out.sort([*worst, "component"], descending=[False, *[True] * 6, False], nulls_last=True)
     return out.select(*COLUMNS)
@@ -103,7 +103,11 @@ def nodes_hit(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFra
     """Losses and what fails with each -> the nodes that feel it: component, device, does (drops, throttles, loses
     rails), why (power or cooling; what holds it and to which share; how many rail ports), in order.
     """
-    found = Swept(view, lost, fails)
+    return _hit(Swept(view, lost, fails))
+
+
+def _hit(found: Swept) -> pl.DataFrame:
+    """Losses -> the same as `nodes_hit`."""
     power = found.powerless.join(found.nodes, on="device").select("scenario", "device", why=pl.lit("power"))
     cooling = found.dropped.join(power, on=["scenario", "device"], how="anti")
     cooling = cooling.select("scenario", "device", why=pl.lit("cooling"))
@@ -125,8 +129,8 @@ def lost_together(view: View, names: Sequence[str]) -> tuple[dict[str, Any], pl.
     SpecError where there is no such component, with the nearest names.
     """
     known, fails = components(view)
-    if strange := [n for n in names if n not in set(known["component"])]:
-        every = known["component"].to_list()
+    every = known["component"].to_list()
+    if strange := sorted(set(names) - set(every), key=list(names).index):
         hint = "the sweep names them: lindos check SITE --sweep --json"
         raise SpecError(
             [Problem(f"the sweep knows no component '{n}'", hint=did_you_mean(n, every, hint)) for n in strange]
@@ -136,8 +140,9 @@ def lost_together(view: View, names: Sequence[str]) -> tuple[dict[str, Any], pl.
     none = pl.lit(None, dtype=pl.String)
     lost = pl.DataFrame({"component": [together], "kind": [" + ".join(kinds)]}).with_columns(feed=none, hall=none)
     fails = fails.filter(pl.col("component").is_in(names)).with_columns(component=pl.lit(together))
-    (row,) = losses(view, lost, fails).to_dicts()
-    return row, nodes_hit(view, lost, fails)
+    found = Swept(view, lost, fails)
+    (row,) = _together(found, lost).select(*COLUMNS).to_dicts()
+    return row, _hit(found)
 
 
 def unreached(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
@@ -161,9 +166,8 @@ def _batches(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> list[pl.Dat
     return frame.drop("n").partition_by("batch", maintain_order=True, include_key=False)
 
 
-def _together(view: View, lost: pl.DataFrame, fails: pl.DataFrame) -> pl.DataFrame:
-    """Losses and what fails with each -> the same with the columns of a loss."""
-    found = Swept(view, lost, fails)
+def _together(found: Swept, lost: pl.DataFrame) -> pl.DataFrame:
+    """Losses as they were followed, and as they were asked for -> the latter with the columns of a loss."""
     counts = lost.join(found.numbers, on="component", maintain_order="left")
     for frame in found.tables():
         counts = counts.join(frame, on="scenario", how="left", maintain_order="left")
