@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scratch_project import write_project
 
 from lindos.rollout.stacks import StackResult, drive
 
@@ -27,16 +28,6 @@ pytestmark = pytest.mark.cli
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 STACK = "lab.a0001"
-
-PULUMI_YAML = """\
-name: lindos
-main: infra
-runtime: python
-stackConfigDir: stacks
-plugins:
-  providers:
-    - {name: lindos, path: bin}
-"""
 
 PROGRAM = """\
 import json
@@ -99,17 +90,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for folder in ("infra", "stacks", "bin", "state"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "Pulumi.yaml").write_text(PULUMI_YAML)
-    (tmp_path / "infra/__main__.py").write_text(PROGRAM)
-    provider = tmp_path / "bin/pulumi-resource-lindos"
-    provider.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lindos.resources.provider "$@"\n')
-    provider.chmod(0o755)
+    write_project(tmp_path, PROGRAM, monkeypatch)
     monkeypatch.setenv("PYTHONPATH", str(INFRA))
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
     monkeypatch.setenv("LINDOS_BMC_USER", "lindos")
     monkeypatch.setenv("LINDOS_BMC_PASSWORD", "a-secret")
     monkeypatch.delenv("LINDOS_BMC_CA", raising=False)

@@ -12,21 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scratch_project import write_project
 
 pytestmark = pytest.mark.cli
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "lab"
-
-PULUMI_YAML = """\
-name: lindos
-main: infra
-runtime: python
-stackConfigDir: stacks
-plugins:
-  providers:
-    - {name: lindos, path: bin}
-"""
 
 PROGRAM = """\
 import json
@@ -64,18 +55,9 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for folder in ("infra", "stacks", "bin", "state", "inventories"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "Pulumi.yaml").write_text(PULUMI_YAML)
-    (tmp_path / "infra/__main__.py").write_text((ROOT / "infra/__main__.py").read_text())
+    write_project(tmp_path, (ROOT / "infra/__main__.py").read_text(), monkeypatch)
     shutil.copytree(ROOT / "inventories/lab", tmp_path / "inventories/lab")
-    provider = tmp_path / "bin/pulumi-resource-lindos"
-    provider.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lindos.resources.provider "$@"\n')
-    provider.chmod(0o755)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "infra"), *sys.path]))
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "test")
     monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
     monkeypatch.setenv("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     made = Project(tmp_path)
