@@ -91,6 +91,13 @@ def _refused() -> Iterator[Any]:
     yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"
+    odd = [{"field": "DCGM_FI_DEV_GPU_TEMP", "type": "gauge", "help": "hot, or not"}]
+    yield (
+        "gpu_monitoring",
+        {"gpu_monitoring_counters": odd},
+        "DCGM_FI_DEV_GPU_TEMP: a field is named DCGM_FI_..., and its",
+    )
+    yield "gpu_monitoring", {"gpu_monitoring_version": "4"}, "release '4': give one release of DCGM"
     yield "nccl", {"nccl_parameters": {"DEBUG": "INFO"}}, "nccl_parameters sets DEBUG for every job"
     everything = ["10.128.0.0/12", "0.0.0.0/0"]
     yield "frontend_network", {"frontend_network_destinations": everything}, "names 0.0.0.0/0, which holds 127.0.0.1"

@@ -12,7 +12,7 @@ import pytest
 
 from lindos.twin.doubles import build_repository
 from lindos.twin.doubles.packages import DRIVERS, TOOLS, packages
-from lindos.twin.doubles.tools import cma_roce_tos, ibdev2netdev, mlnx_qos, mlxconfig, nvidia_smi
+from lindos.twin.doubles.tools import cma_roce_tos, dcgm_exporter, dcgmi, ibdev2netdev, mlnx_qos, mlxconfig, nvidia_smi
 
 from .node import HARDWARE
 
@@ -96,7 +96,7 @@ def test_dpkg_reads_every_package(tmp_path: Path) -> None:
         shown = subprocess.run(
             ["dpkg-deb", "--show", deb], capture_output=True, text=True, check=True, timeout=60
         ).stdout
-        assert shown.split() == [name, version]
+        assert (shown.split()[0], shown.split()[1].rpartition(":")[2]) == (name, version)
         listed = subprocess.run(["dpkg-deb", "--contents", deb], capture_output=True, text=True, check=True).stdout
         assert f"./usr/share/lindos-twin/packages/{name}\n" in listed
 
@@ -243,3 +243,43 @@ def test_firmware_takes_a_setting_at_the_next_boot(machine: Path, said: Said) ->
     assert said(mlxconfig, *query)[1].split()[-4:] == ["LINK_TYPE_P1", "IB(1)", "IB(1)", "ETH(2)"]
     _boot(machine, "2")
     assert said(mlxconfig, *query)[1].split()[-4:] == ["LINK_TYPE_P1", "IB(1)", "ETH(2)", "ETH(2)"]
+
+
+COUNTERS = """\
+# a comment
+DCGM_FI_DRIVER_VERSION, label, Driver
+DCGM_FI_DEV_GPU_TEMP,   gauge, Temperature (in C).
+DCGM_FI_DEV_XID_ERRORS, gauge, Last XID.
+DCGM_FI_DEV_FAN_SPEED,  gauge, What no such GPU has.
+"""
+
+
+def test_prometheus_reads_of_each_gpu(machine: Path) -> None:
+    log = ["NVRM: Xid (PCI:0000:28:00): 79, pid=1, GPU has fallen off the bus."]
+    _hardware(machine, {**HARDWARE, "faults": {"kernel_log": log}})
+    lines = dcgm_exporter.page(dcgm_exporter.counters(COUNTERS)).splitlines()
+    assert lines[1:3] == [
+        "# HELP DCGM_FI_DEV_GPU_TEMP Temperature (in C).",
+        "# TYPE DCGM_FI_DEV_GPU_TEMP gauge",
+    ]
+    assert lines[3].startswith('DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-00000000-0000-0000-0000-000000000000",')
+    assert lines[3].endswith(f',DCGM_FI_DRIVER_VERSION="{RELEASE}"}} 28')
+    xids = [line.rpartition(" ")[2] for line in lines if line.startswith("DCGM_FI_DEV_XID_ERRORS{")]
+    assert xids == ["0", "79", *["0"] * 6]
+    assert not any("FAN_SPEED" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [("GPU_TEMP, gauge, T", "could not find"), ("DCGM_FI_DEV_X, gauge", "3 fields")]
+)
+def test_a_counter_that_is_none_stops_the_exporter(line: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        dcgm_exporter.counters(line)
+
+
+def test_dcgmi_needs_its_engine(machine: Path, said: Said) -> None:
+    assert "unable to establish a connection" in said(dcgmi, "diag", "-r", "1", "-j")[1]
+    engine = machine / "run/nvidia-dcgm/nv-hostengine.pid"
+    engine.parent.mkdir(parents=True)
+    engine.write_text("1")
+    assert said(dcgmi, "diag", "-r", "1", "-j")[0] == 0

@@ -42,6 +42,7 @@ def hardware(tmp_path, monkeypatch):
         "usr/lib/lindos-twin/kernel-module": DRIVERS[1],
         "usr/lib/lindos-twin/nvml": DRIVERS[1],
         "run/nvidia-persistenced/nvidia-persistenced.pid": "1",
+        "run/nvidia-dcgm/nv-hostengine.pid": "1",
         "proc/uptime": "1000.00 7000.00",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,7 @@ ROLE_GROUPS = (
     "roce_qos",
     "gpu_driver",
     "fabric_manager",
+    "gpu_monitoring",
     "nccl",
     "node_validation",
 )

@@ -34,7 +34,8 @@ class Package:
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}_{self.version}_{self.architecture}.deb"
+        """As dpkg names it: an epoch stands in the version and not in the name of the file."""
+        return f"{self.name}_{self.version.rpartition(':')[2]}_{self.architecture}.deb"
 
     @property
     def control(self) -> str:

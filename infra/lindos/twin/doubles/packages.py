@@ -18,6 +18,8 @@ DRIVERS = ("570.124.06", "570.133.20", "570.172.08", "580.65.06")
 """Three releases of a branch, to move to, to come from and to be wrong with, and one of the next branch."""
 
 NCCLS = ("2.26.2-1+cuda12.8", "2.27.3-1+cuda12.9")
+DCGMS = ("1:4.4.0-1", "1:4.4.1-1")
+DCGM_EXPORTERS = ("4.5.0-1",)
 TOOLS_VERSION = "1.0-1"
 
 TOOLS = {
@@ -27,48 +29,22 @@ TOOLS = {
     "mlnx_qos": "mlnx_qos",
     "cma_roce_tos": "cma_roce_tos",
     "dcgmi": "dcgmi",
+    "dcgm-exporter": "dcgm_exporter",
     "dmesg": "dmesg",
     "ipmitool": "ipmitool",
 }
 """Command -> module of `tools` that answers."""
 
-EVERYWHERE = {"dcgmi": "/usr/bin", "dmesg": "/usr/local/bin", "ipmitool": "/usr/local/bin"}
-"""Commands that come with any double -> folder. One that the distribution has too stands before it on PATH."""
+EVERYWHERE = ("dmesg", "ipmitool")
+"""Commands that come with any double, before the distribution's own on PATH: the real ones would tell of the machine
+below."""
 
-DAEMONS = ("nvidia-persistenced", "nv-fabricmanager")
+DAEMONS = ("nvidia-persistenced", "nv-fabricmanager", "nv-hostengine")
 LIBRARIES = ("libnccl.so.2",)
 
 BASE = "lindos-twin-doubles"
 HOME = "/usr/lib/python3/dist-packages/lindos_doubles"
 STATE = "/usr/lib/lindos-twin"
-
-_PERSISTENCED = """\
-[Unit]
-Description=NVIDIA Persistence Daemon (Lindos twin double)
-
-[Service]
-Type=exec
-RuntimeDirectory=nvidia-persistenced
-ExecStart=/usr/bin/nvidia-persistenced --verbose
-Restart=always
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-_FABRIC_MANAGER = """\
-[Unit]
-Description=NVIDIA fabric manager service (Lindos twin double)
-
-[Service]
-Type=forking
-RuntimeDirectory=nvidia-fabricmanager
-PIDFile=/run/nvidia-fabricmanager/nv-fabricmanager.pid
-ExecStart=/usr/bin/nv-fabricmanager -c /usr/share/nvidia/nvswitch/fabricmanager.cfg
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 _RELOAD = """\
 #!/bin/sh
@@ -84,6 +60,10 @@ def packages() -> Iterator[Package]:
         yield from _driver(version)
     for version in NCCLS:
         yield _nccl(version)
+    for version in DCGMS:
+        yield from _dcgm(version)
+    for version in DCGM_EXPORTERS:
+        yield _dcgm_exporter(version)
     yield _tools("mft", "NVIDIA firmware tools", ("mlxconfig",))
     yield _tools("mlnx-tools", "NVIDIA network tools", ("ibdev2netdev", "mlnx_qos", "cma_roce_tos"))
 
@@ -100,7 +80,7 @@ def _base() -> Package:
         for source in resources.files("lindos.twin.doubles.tools").iterdir()
         if source.name.endswith(".py")
     }
-    everywhere = {f"{folder}/{command}": _launcher(command) for command, folder in EVERYWHERE.items()}
+    everywhere = {f"/usr/local/bin/{command}": _launcher(command) for command in EVERYWHERE}
     marker = Entry((json.dumps(doubled, indent=1) + "\n").encode())
     return Package(
         BASE,
@@ -138,7 +118,7 @@ def _driver(version: str) -> Iterator[Package]:
         "NVIDIA compute utilities",
         {
             "/usr/bin/nvidia-persistenced": _script("nvidia-persistenced.sh"),
-            "/usr/lib/systemd/system/nvidia-persistenced.service": Entry(_PERSISTENCED.encode()),
+            "/usr/lib/systemd/system/nvidia-persistenced.service": _unit("nvidia-persistenced.service"),
         },
         {"postinst": _RELOAD},
     )
@@ -153,7 +133,7 @@ def _driver(version: str) -> Iterator[Package]:
         {
             "/usr/bin/nv-fabricmanager": _script("nv-fabricmanager.sh"),
             "/usr/share/nvidia/nvswitch/fabricmanager.cfg": Entry(b"# Lindos twin double, read by none.\n"),
-            "/usr/lib/systemd/system/nvidia-fabricmanager.service": Entry(_FABRIC_MANAGER.encode()),
+            "/usr/lib/systemd/system/nvidia-fabricmanager.service": _unit("nvidia-fabricmanager.service"),
             f"{STATE}/fabric-manager": _line(version),
         },
         {"postinst": _RELOAD},
@@ -172,6 +152,44 @@ def _nccl(version: str) -> Package:
             f"{folder}/libnccl.so.{release}": Entry(f"Lindos twin double of libnccl {release}\n".encode()),
             f"{folder}/libnccl.so.2": Entry(link=f"libnccl.so.{release}", mode=0o777),
         },
+    )
+
+
+def _dcgm(version: str) -> Iterator[Package]:
+    """A release of DCGM -> the host engine with its tools, and what it needs of each CUDA release."""
+    yield Package(
+        "datacenter-gpu-manager-4-core",
+        version,
+        "NVIDIA data center GPU manager",
+        fields={"Depends": BASE},
+        entries={
+            "/usr/bin/dcgmi": _launcher("dcgmi"),
+            "/usr/bin/nv-hostengine": _script("nv-hostengine.sh"),
+            "/usr/lib/systemd/system/nvidia-dcgm.service": _unit("nvidia-dcgm.service"),
+            f"{STATE}/dcgm": _line(version.rpartition(":")[2].partition("-")[0]),
+        },
+        scripts={"postinst": _RELOAD},
+    )
+    for cuda in ("12", "13"):
+        yield Package(
+            f"datacenter-gpu-manager-4-cuda{cuda}",
+            version,
+            f"NVIDIA data center GPU manager, parts for CUDA {cuda}",
+            fields={"Depends": f"datacenter-gpu-manager-4-core (= {version})"},
+        )
+
+
+def _dcgm_exporter(version: str) -> Package:
+    return Package(
+        "datacenter-gpu-manager-exporter",
+        version,
+        "NVIDIA DCGM exporter",
+        fields={"Depends": f"{BASE}, datacenter-gpu-manager-4-core"},
+        entries={
+            "/usr/bin/dcgm-exporter": _launcher("dcgm-exporter"),
+            "/usr/lib/systemd/system/nvidia-dcgm-exporter.service": _unit("nvidia-dcgm-exporter.service"),
+        },
+        scripts={"postinst": _RELOAD},
     )
 
 
@@ -197,6 +215,10 @@ def _launcher(command: str) -> Entry:
 
 def _script(name: str) -> Entry:
     return Entry((resources.files("lindos.twin.doubles.tools") / name).read_bytes(), 0o755)
+
+
+def _unit(name: str) -> Entry:
+    return Entry((resources.files("lindos.twin.doubles.tools") / name).read_bytes())
 
 
 def _line(text: str) -> Entry:

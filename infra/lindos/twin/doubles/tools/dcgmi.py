@@ -19,6 +19,7 @@ LEVEL_1 = (
     "Inforom",
 )
 FAILED = 226
+NO_CONNECTION = 235
 
 
 def main() -> int:
@@ -29,6 +30,10 @@ def main() -> int:
     parser.add_argument("-r", "--run", choices=("1", "2", "3", "4"), required=True)
     parser.add_argument("-j", "--json", action="store_true", required=True)
     parser.parse_args()
+    if not (hardware.root() / "run/nvidia-dcgm/nv-hostengine.pid").exists():
+        print("Error: unable to establish a connection to the specified host: localhost")
+        print("Error: Unable to connect to host engine. Host engine connection invalid/disconnected.")
+        return NO_CONNECTION
     machine = hardware.read()
     faults = machine.faults.get("dcgm", {})
     gpus = ",".join(str(gpu.index) for gpu in machine.gpus)
