@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from lindos.emit.inventory import SERVICES
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 HOST = "lab-a0001-r01-n01"
@@ -72,8 +75,8 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
     }
 
 
-def expectation() -> dict[str, Any]:
-    """-> what the plan expects of the node."""
+def expectation(roles: Iterable[str] = ()) -> dict[str, Any]:
+    """Roles that the node has -> what the plan expects of it."""
     node = node_variables()
     return {
         "host": HOST,
@@ -86,6 +89,7 @@ def expectation() -> dict[str, Any]:
             *({**nic, "purpose": "rail", "rate_gbps": 400} for nic in node["rdma_nic_interfaces"]),
             *({**nic, "purpose": "frontend", "rate_gbps": 400} for nic in node["frontend_network_interfaces"]),
         ],
+        "services": list(dict.fromkeys(unit for role in roles for unit in SERVICES.get(role, ()))),
         "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
     }
 
@@ -99,4 +103,4 @@ def write_build(build: Path, roles: list[str]) -> None:
     (build / "inventory" / "hosts.json").write_text(json.dumps(groups))
     (build / "inventory" / "host_vars" / "a0001.json").write_text(json.dumps(told))
     (build / "expect").mkdir()
-    (build / "expect" / "a0001.json").write_text(json.dumps({HOST: expectation()}))
+    (build / "expect" / "a0001.json").write_text(json.dumps({HOST: expectation(roles)}))

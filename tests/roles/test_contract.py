@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from lindos.emit.inventory import SERVICES
+
 from .given import HOST, inventory
 from .listing import FOLDER, ROLES
 from .readme import load, render
@@ -70,6 +72,18 @@ def test_private_names_say_whose_they_are(role: str) -> None:
 def test_main_is_a_table_of_contents(role: str) -> None:
     for task in yaml.safe_load((FOLDER / role / "tasks" / "main.yml").read_text()):
         assert set(task) <= {"name", "ansible.builtin.import_tasks", "tags"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_role_leaves_running_is_expected_of_its_nodes(role: str) -> None:
+    """The check suite asks for the services of SERVICES; a role whose service is not there would stop unseen."""
+    running = set()
+    for file in (FOLDER / role / "tasks").glob("*.yml"):
+        for task in yaml.safe_load(file.read_text()):
+            told = task.get("ansible.builtin.systemd_service", {})
+            if told.get("enabled") is True and told.get("state") == "started" and "{{" not in told["name"]:
+                running.add(told["name"].removesuffix(".service"))
+    assert running <= set(SERVICES.get(role, ()))
 
 
 @pytest.mark.parametrize("role", ROLES)

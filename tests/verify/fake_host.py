@@ -54,8 +54,10 @@ EXPECTED = {
     "psus": 4,
     "memory_gib": 2048,
     "nvme_drives": 2,
+    "cpus": 2,
+    "threads": 4,
     "hugepages": {"2048": 1024},
-    "services": ["lldpd", "chrony"],
+    "services": ["nvidia-fabricmanager", "lldpd", "chrony"],
     "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
 }
 
@@ -95,6 +97,19 @@ DF = """\
 Filesystem     1024-blocks     Used Available Capacity Mounted on
 /dev/md0         921514532 91351200 783278308      11% /
 /dev/nvme2n1    3750738264        0 3750738264      0% /var/lib/my data
+"""
+
+DRIVES = "sh -c 'grep -lsx pcie /sys/class/nvme/*/transport'"
+
+LSCPU = """\
+# The following is the parsable format, which can be fed to other
+# programs. Each different item in every column has an unique ID
+# starting usually from zero.
+# Socket,CPU
+0,0
+0,1
+1,2
+1,3
 """
 
 COPIES = ("host_to_device_memcpy_ce device_to_host_memcpy_ce", "device_to_device_memcpy_read_ce")
@@ -163,8 +178,9 @@ def healthy() -> dict[str, tuple[int, str]]:
         "cat /proc/meminfo": (0, "MemTotal:       2113400000 kB\nMemFree:        1 kB\n"),
         "cat /proc/cmdline": (0, "BOOT_IMAGE=/vmlinuz root=/dev/md0 ro iommu=pt pcie_aspm=off\n"),
         "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": (0, "1024\n"),
-        "sh -c 'ls /sys/class/nvme'": (0, "nvme0\nnvme1\n"),
-        "systemctl is-active lldpd chrony": (0, "active\nactive\n"),
+        DRIVES: (0, "/sys/class/nvme/nvme0/transport\n/sys/class/nvme/nvme1/transport\n"),
+        "lscpu --parse=SOCKET,CPU": (0, LSCPU),
+        "systemctl is-active nvidia-fabricmanager lldpd chrony": (0, "active\nactive\nactive\n"),
         "df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": (0, DF),
         **{f"nvbandwidth -t {tests}": (0, sample("nvbandwidth.txt")) for tests in COPIES},
         "all_reduce_perf -b 16G -e 16G -g 8": (0, sample("all_reduce_perf.txt")),

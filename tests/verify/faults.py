@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fake_host import COPIES, pci_of, write_of
+from fake_host import COPIES, DRIVES, LSCPU, pci_of, write_of
 
 SMI_PAGE = "nvidia-smi -q -x"
 
@@ -272,7 +272,7 @@ FAULTS = (
         "a drive missing",
         "HOST-071",
         "expected 2 NVMe drives, seen 1: nvme0",
-        says={"sh -c 'ls /sys/class/nvme'": ("nvme1\n", "")},
+        says={DRIVES: ("/sys/class/nvme/nvme1/transport\n", "")},
     ),
     Fault(
         "a power supply without power",
@@ -329,7 +329,19 @@ FAULTS = (
         "a service down",
         "HOST-076",
         "chrony is failed",
-        says={"systemctl is-active lldpd chrony": (3, "active\nfailed\n")},
+        says={"systemctl is-active nvidia-fabricmanager lldpd chrony": (3, "active\nactive\nfailed\n")},
+    ),
+    Fault(
+        "a CPU that is off",
+        "HOST-078",
+        "expected 2 CPUs, seen 1; expected 4 threads, seen 2",
+        says={"lscpu --parse=SOCKET,CPU": (0, LSCPU.replace("1,2\n1,3\n", ""))},
+    ),
+    Fault(
+        "hyper-threading off",
+        "HOST-078",
+        "expected 4 threads, seen 2",
+        says={"lscpu --parse=SOCKET,CPU": (0, LSCPU.replace("0,1\n", "").replace("1,3\n", ""))},
     ),
     Fault(
         "a disk full",

@@ -254,6 +254,7 @@ UNMEASURED = [
     ("HOST-070", EXPECTED, {"cat /proc/meminfo": (1, "")}, "/proc/meminfo cannot be read"),
     ("HOST-072", EXPECTED, {"ipmitool sdr type 'Power Supply'": (0, "")}, "names no power supplies"),
     ("HOST-073", EXPECTED, {"ipmitool sel elist": (1, "Could not open device at /dev/ipmi0")}, "Could not open device"),
+    ("HOST-078", EXPECTED, {"lscpu --parse=SOCKET,CPU": (0, "")}, "lscpu names no CPUs"),
     ("HOST-075", EXPECTED, {"cat /proc/cmdline": (1, "")}, "/proc/cmdline cannot be read"),
     *((f"HOST-08{n}", EXPECTED, dict.fromkeys(line, (0, "")), "measured nothing") for n, line in enumerate(MEASURING)),
     ("HOST-068", EXPECTED, {"dcgmi diag -r 1 -j": (1, "Error: unable to connect")}, "said: Error: unable to connect"),
@@ -274,7 +275,7 @@ NOT_EXPECTED = [
     ("HOST-064", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how many NVLinks"),
     ("HOST-065", EXPECTED | {"gpu": {"count": 8, "model": "z9000"}}, "how this GPU is joined"),
     *(
-        (code, {k: v for k, v in EXPECTED.items() if k != name}, f"names no {name}")
+        (code, {k: v for k, v in EXPECTED.items() if k != name}, f"names {name}")
         for code, name in {
             "HOST-070": "memory_gib",
             "HOST-071": "nvme_drives",
@@ -283,6 +284,9 @@ NOT_EXPECTED = [
             "HOST-076": "services",
         }.items()
     ),
+    ("HOST-078", {k: v for k, v in EXPECTED.items() if k not in {"cpus", "threads"}}, "names cpus or threads"),
+    ("HOST-004", EXPECTED | {"services": ["lldpd"]}, "managed elsewhere"),
+    ("HOST-005", EXPECTED | {"services": ["lldpd"]}, "managed elsewhere"),
     *((f"HOST-08{n}", EXPECTED | {"measure": False}, "nobody asked to measure") for n in range(4)),
     *((f"HOST-08{n}", EXPECTED | {"gpu": {"count": 8, "model": "b200_sxm"}}, "is published") for n in range(4)),
     ("HOST-082", EXPECTED | {"gpu": {"count": 4, "model": "h100_sxm"}}, "over 4 x NVIDIA H100 80GB HBM3 is published"),
@@ -306,7 +310,7 @@ def test_what_the_plan_does_not_name_of_a_port_is_neither(code, change):
         run(code, FakeHost(), port=RAIL0 | change)
 
 
-@pytest.mark.parametrize("code", [f"HOST-07{n}" for n in (0, 1, 4, 5, 7)])
+@pytest.mark.parametrize("code", [f"HOST-07{n}" for n in (0, 1, 4, 5, 7, 8)])
 def test_what_a_container_sees_is_not_its_own(code):
     with pytest.raises(Unmeasured, match="machine below") as told:
         run(code, FakeHost(healthy() | {"cat /run/.containerenv": (0, "")}))
@@ -347,7 +351,14 @@ def test_every_tool_that_is_asked_can_be_missing():
 
 
 BENCHMARKS = {"nvbandwidth": "HOST-081", "all_reduce_perf": "HOST-082", "ib_write_bw": "HOST-083"}
-OPTIONAL = {"dmesg": "HOST-062", "dcgmi": "HOST-068", "ipmitool": "HOST-073", "df": "HOST-077", **BENCHMARKS}
+OPTIONAL = {
+    "dmesg": "HOST-062",
+    "dcgmi": "HOST-068",
+    "ipmitool": "HOST-073",
+    "df": "HOST-077",
+    "lscpu": "HOST-078",
+    **BENCHMARKS,
+}
 """Tools that a healthy host may lack."""
 
 

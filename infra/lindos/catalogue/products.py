@@ -193,6 +193,9 @@ class Cpu(_Facts):
 class Node(_Facts):
     """A server with GPUs. `nics_ns` are its ports of the front end, `nics_storage` those that are for storage alone.
 
+    `memory_gb` is as modules are sold (32 of 64 GB are 2048), `nvme` all NVMe drives that its kernel sees, those it
+    boots from among them, `cpus` its sockets, `threads` those of all of them; absent where it is sold in several ways.
+
     `coolant_kpa` is the pressure drop of its cold plates, hoses and couplings at 1.5 L/min for each kW that goes to
     liquid, `coolant_c_max` the warmest coolant that it takes at full load.
     """
@@ -220,6 +223,10 @@ class Node(_Facts):
     bmc_gbps: Gbps | None = None
     pcie_slots: PcieSlots | None = None
     nvme_bays: Count | None = None
+    nvme: Count | None = None
+    memory_gb: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    cpus: Annotated[int, Field(ge=1, le=64)] | None = None
+    threads: Annotated[int, Field(ge=1, le=65_536)] | None = None
     fans: dict[str, Count] | None = None
     cooling: Literal["air", "dlc"] | None = None
     liquid_fraction: Annotated[float, Field(ge=0, le=1)] | None = None

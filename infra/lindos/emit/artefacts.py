@@ -29,7 +29,7 @@ def hosts(plan: Plan, software: Mapping[str, str]) -> Iterator[Artefact]:
     """What the GPU nodes are told, and what is then expected of them: from one view of each."""
     views = tuple(host_views(plan))
     yield from inventory(plan, views, software)
-    yield from expectations(views, software)
+    yield from expectations(plan, views, software)
 
 
 NONE: Mapping[str, str] = MappingProxyType({})

@@ -39,9 +39,22 @@ ROLE_GROUPS = (
     "nccl",
     "node_validation",
 )
-"""Group = role = feature: every GPU node is in each of these through gpu_node."""
+"""Group = role = feature: a GPU node is in each of these through gpu_node, but for those that only some are in."""
 ETHERNET_ROLES = ("rdma_nic", "roce_qos")
 """Roles that set up rails of Ethernet: nodes on InfiniBand are in none of them."""
+SWITCHING_ROLES = ("fabric_manager",)
+"""Roles of nodes with NVSwitches of their own: where GPUs share NVLink over trays, those run it."""
+
+SERVICES = {
+    "lldp": ("lldpd",),
+    "frontend_network": ("systemd-networkd",),
+    "rdma_nic": ("systemd-networkd",),
+    "roce_qos": ("roce-qos",),
+    "gpu_driver": ("nvidia-persistenced",),
+    "fabric_manager": ("nvidia-fabricmanager",),
+    "node_validation": ("lindos-validation.timer",),
+}
+"""Role -> units of systemd that it leaves running: what is then expected of a node in its group."""
 
 
 PURPOSES = ("rail", "frontend", "storage")
@@ -123,6 +136,23 @@ def _routed_units(plan: Plan) -> list[str] | None:
     return plan.units.filter(~pl.col("unit").is_in(leaves["unit"].unique().implode()))["unit"].to_list()
 
 
+def _members(plan: Plan) -> dict[str, list[str] | None]:
+    """Plan -> units that a role is for, by role; None where it is for those of all."""
+    trays = plan.devices.filter(pl.col("role") == "nvlink").select("unit").unique()
+    switching = None if trays.is_empty() else plan.units.join(trays, on="unit", how="anti")["unit"].to_list()
+    some = dict.fromkeys(ETHERNET_ROLES, _routed_units(plan)) | dict.fromkeys(SWITCHING_ROLES, switching)
+    return {role: some.get(role) for role in ROLE_GROUPS}
+
+
+def services(plan: Plan) -> dict[str, list[str]]:
+    """Plan -> units of systemd that run on the nodes of each unit, by the roles that these have."""
+    found: dict[str, list[str]] = {unit: [] for unit in plan.units["unit"]}
+    for role, units in _members(plan).items():
+        for unit in found if units is None else units:
+            found[unit] += SERVICES.get(role, ())
+    return {unit: list(dict.fromkeys(names)) for unit, names in found.items()}
+
+
 _NUMBERED = re.compile(r"(.*\D)(\d+)")
 _RANGE = re.compile(r"(.*)\[(\d+):(\d+)\]")
 
@@ -166,10 +196,8 @@ def _groups(plan: Plan, units: Mapping[str, list[HostView]]) -> dict[str, Any]:
     for unit, hosts in units.items():
         members: dict[str, Any] = {name: {} for name in ranges(host.device for host in hosts)}
         groups[unit] = {"hosts": members} | ({"vars": told[unit]} if unit in told else {})
-    routed = _routed_units(plan)
-    for role in ROLE_GROUPS:
-        some = routed is not None and role in ETHERNET_ROLES
-        groups[role] = {"children": {unit: {} for unit in routed or ()} if some else {"gpu_node": {}}}
+    for role, some in _members(plan).items():
+        groups[role] = {"children": {"gpu_node": {}} if some is None else {unit: {} for unit in some}}
     return groups
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from lindos.emit.infiniband import hca
 from lindos.plan.address import RAIL_PREFIX_LEN, dotted
 from lindos.plan.address6 import plan_prefix6, rail_prefix6
+from lindos.plan.outfit import Outfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,7 @@ class HostView:
     gpus: int
     gpu: str
     psus: int
+    outfit: Outfit
     mgmt: str | None
     bmc: str | None
     ports: tuple[PortView, ...]
@@ -147,6 +149,7 @@ def host_views(plan: Plan) -> Iterator[HostView]:
     gpus = {d: (n, p) for d, n, p in plan.gpus.group_by("device").agg(pl.len(), pl.col("product").first()).iter_rows()}
     hcas = _hcas(plan)
     psus = dict(plan.loads.filter(pl.col("busbar").is_null()).select("device", "psus").iter_rows())
+    outfits = {unit: Outfit(*told) for unit, *told in plan.units.select("unit", *Outfit._fields).iter_rows()}
     digests = dict(plan.slices.select("slice", "digest").iter_rows())
     for row in plan.devices.filter(pl.col("kind") == "node").iter_rows(named=True):
         mine = ports.get(row["device"], [])
@@ -155,6 +158,6 @@ def host_views(plan: Plan) -> Iterator[HostView]:
         yield HostView(
             device=row["device"], vendor=row["vendor"], product=row["product"], unit=row["unit"], slice=row["slice"],
             digest=digests[row["slice"]], gpus=count, gpu=model,
-            psus=psus.get(row["device"], 0), mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
+            psus=psus.get(row["device"], 0), outfit=outfits[row["unit"]], mgmt=reach.get("mgmt"), bmc=reach.get("bmc"),
             ports=tuple(mine), hcas=tuple(hcas.get(row["device"], ())),
         )  # fmt: skip

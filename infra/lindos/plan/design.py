@@ -17,6 +17,7 @@ from lindos.plan.facts import gather
 from lindos.plan.feed import feed, loads
 from lindos.plan.infiniband import partitions, subnet_managers
 from lindos.plan.layout import lay_out
+from lindos.plan.outfit import Outfit
 from lindos.plan.place import place
 from lindos.plan.plant import LOADS
 from lindos.plan.populate import populate
@@ -118,15 +119,13 @@ def _units(layout: Layout) -> pl.DataFrame:
             u.nodes * u.fleet.gpus_per_node,
             u.racks,
             u.whole,
+            *u.fleet.outfit,
             u.name,
         )
         for u in layout.units
     ]
-    return pl.DataFrame(
-        rows,
-        schema=["unit", "number", "fleet", "pod", "nodes", "gpus", "racks", "whole", "slice"],
-        orient="row",
-    )
+    names = ["unit", "number", "fleet", "pod", "nodes", "gpus", "racks", "whole", *Outfit._fields, "slice"]
+    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
 
 
 def _gpus(facts: Facts, nodes: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from lindos.catalogue.load import Needs
 from lindos.catalogue.products import Nics, NvSwitch, ServiceNode, Shelf, StorageNode
 from lindos.errors import InfeasibleError, Problem
 from lindos.plan.cool_facts import cdu_facts, coolants, door_facts
+from lindos.plan.outfit import outfit, uneven
 from lindos.plan.parts import Parts, parts_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lindos.catalogue import Catalogue
     from lindos.plan.cool_facts import CduFacts, DoorFacts
     from lindos.plan.hydraulics import Coolant
+    from lindos.plan.outfit import Outfit
     from lindos.spec.model import Fleet, RdmaFabric, Spec, StoragePool
 
 
@@ -107,6 +109,7 @@ class FleetFacts:
     gpus: int
     gpus_per_node: int
     gpu: str
+    outfit: Outfit
     rails: int
     nic_gbps: int
     nic_form: str
@@ -372,6 +375,7 @@ def _fleet(
         gpus=fleet.gpus,
         gpus_per_node=needs(node.gpus, "node", name, "gpus"),
         gpu=gpu,
+        outfit=outfit(fleet, node),
         rails=needs(ew.count if ew else None, "node", name, "nics_ew.count"),
         nic_gbps=needs(ew.gbps if ew else None, "node", name, "nics_ew.gbps"),
         nic_form=needs(_socket(ew.cage, finned=False) if ew else None, "node", name, "nics_ew.cage"),
@@ -490,6 +494,7 @@ def _agree(spec: Spec, fleets: tuple[FleetFacts, ...], layers: list[Problem]) ->
     fabrics = spec.fabrics
     training = [("rdma", fabrics.rdma.port_gbps), *((f"islands: {i.name}", i.port_gbps) for i in fabrics.islands)]
     for said, fact in zip(spec.compute.fleets, fleets, strict=True):
+        problems += uneven(said, fact.outfit)
         beside = [(n.gbps, fabric, fabrics.north_south[fabric].port_gbps) for fabric, n in fact.nics.items() if n.count]
         for gbps, fabric, asked in ((fact.nic_gbps, *training[fact.fabric]), *beside):
             if gbps != asked:

@@ -521,7 +521,10 @@ class Cages(dy.Schema):
 
 
 class Units(dy.Schema):
-    """A scalable unit: the smallest set of nodes with complete rails that can train."""
+    """A scalable unit: the smallest set of nodes with complete rails that can train.
+
+    `memory_gib`, `nvme` drives, `cpus` and their `threads` are those of one of its nodes; null where nobody said them.
+    """
 
     unit = dy.String(primary_key=True)
     number = dy.UInt32()
@@ -531,6 +534,10 @@ class Units(dy.Schema):
     gpus = dy.UInt32()
     racks = dy.UInt16()
     whole = dy.Bool()
+    memory_gib = dy.UInt32(nullable=True)
+    nvme = dy.UInt16(nullable=True)
+    cpus = dy.UInt16(nullable=True)
+    threads = dy.UInt32(nullable=True)
     slice = dy.String()
 
 

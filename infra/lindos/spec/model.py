@@ -83,6 +83,23 @@ class Fleet(Section):
         Gpus | None,
         Field(description="Where the site outgrows what was declared: GPUs that there is room for from here on."),
     ] = None
+    memory_gb: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000, description="Memory of a node as bought; left out, its product's."),
+    ] = None
+    nvme: Annotated[
+        int | None,
+        Field(
+            ge=0, le=256, description="NVMe drives of a node, those it boots from among them; left out, its product's."
+        ),
+    ] = None
+    cpus: Annotated[int | None, Field(ge=1, le=64, description="CPU sockets of a node; left out, its product's.")] = (
+        None
+    )
+    threads: Annotated[
+        int | None,
+        Field(ge=1, le=65_536, description="CPU threads of a node as its kernel counts them; left out, its product's."),
+    ] = None
     building: Annotated[Name | None, Field(description="The building where it stands, where the site has several.")] = (
         None
     )

@@ -88,6 +88,12 @@ def memory_gib(text: str) -> float | None:
     return int(found.group(1)) / 2**20 if found else None
 
 
+def processors(text: str) -> tuple[int, int]:
+    """`lscpu --parse=SOCKET,CPU`, which lists what is online -> sockets and threads."""
+    rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
+    return len({row[0] for row in rows}), len(rows)
+
+
 def filled(text: str) -> dict[str, int]:
     """`df -P` -> mount point -> per cent that is used, of file systems that have a size."""
     rows = (line.split(None, 5) for line in text.splitlines()[1:])

@@ -68,6 +68,7 @@ CODES: dict[str, tuple[str, str]] = {
     "HOST-075": (WARNING, "The kernel was started with its wanted arguments."),
     "HOST-076": (CRITICAL, "The planned services run."),
     "HOST-077": (WARNING, "No local file system is more than 95 % full."),
+    "HOST-078": (CRITICAL, "The node has its planned CPUs, with all their threads."),
     "HOST-080": (CRITICAL, "Copies between host and GPUs run at their rate; measured only where that is asked for."),
     "HOST-081": (CRITICAL, "Reads between any two GPUs of the node run at their rate; only where asked for."),
     "HOST-082": (CRITICAL, "An all-reduce over the GPUs of the node runs at its rate, and is right; only where asked."),

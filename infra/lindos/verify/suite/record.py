@@ -97,7 +97,7 @@ class Record:
             seen = self.gpus_seen
         elif broken:
             seen = False
-        elif DRIVER - {p["code"] for p in self.passed}:
+        elif DRIVER - {p["code"] for p in (*self.passed, *self.not_expected)}:
             seen = None
         return self._seen("driver", seen, told, doubled=bool(DRIVER_TOOLS & self.doubled_tools))
 

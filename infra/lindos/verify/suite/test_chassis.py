@@ -34,8 +34,9 @@ def test_memory_of_the_node(expected: Expected, facts: Facts) -> None:
 def test_nvme_drives(expected: Expected, facts: Facts) -> None:
     want = _named(expected, "nvme_drives")
     _of_its_own(facts, "drives")
-    _, out, _ = facts.run("sh", "-c 'ls /sys/class/nvme'")
-    seen = out.split()
+    # What is reached over a fabric is no drive of this node.
+    _, out, _ = facts.run("sh", "-c 'grep -lsx pcie /sys/class/nvme/*/transport'")
+    seen = [path.split("/")[-2] for path in out.split()]
     if len(seen) != want:
         raise Broken(
             f"expected {want} NVMe drives, seen {len(seen)}: {', '.join(seen) or 'none'}",
@@ -120,9 +121,25 @@ def test_disks_have_room(facts: Facts) -> None:
         raise Broken("; ".join(full), hint="du -xh --max-depth=2; logs, core files, old container images")
 
 
+@check("HOST-078")
+def test_processors(expected: Expected, facts: Facts) -> None:
+    want = {what: expected[what] for what in ("cpus", "threads") if expected.get(what)}
+    if not want:
+        raise NotExpected("neither site file nor catalogue names cpus or threads of this node")
+    _of_its_own(facts, "CPUs")
+    cpus, threads = chassis.processors(facts.ask_if_there("lscpu", "--parse=SOCKET,CPU"))
+    if not threads:
+        raise Unmeasured("lscpu names no CPUs")
+    seen = {"cpus": cpus, "threads": threads}
+    other = [f"expected {count} {what}, seen {seen[what]}" for what, count in want.items() if seen[what] != count]
+    if other:
+        hint = "a CPU that is off: the BMC's log; half the threads: hyper-threading in the BIOS; `lscpu --extended`"
+        raise Broken("; ".join(other).replace("cpus", "CPUs"), hint=hint)
+
+
 def _named(expected: Expected, what: str) -> Any:
     if not expected.get(what):
-        raise NotExpected(f"the plan names no {what} of this node")
+        raise NotExpected(f"neither site file nor catalogue names {what} of this node")
     return expected[what]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from . import parsers
-from .outcome import Broken, Unmeasured, Waits
+from .outcome import Broken, NotExpected, Unmeasured, Waits
 from .record import RECORD, check
 from .thresholds import GPUS
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .facts import Facts
 
 Expected = dict[str, Any]
+
+FABRIC_MANAGER = "nvidia-fabricmanager"
 
 
 @check("HOST-001")
@@ -53,6 +55,7 @@ def test_the_driver_is_of_the_wanted_release(expected: Expected, facts: Facts) -
 
 @check("HOST-004")
 def test_the_fabric_manager_is_of_the_drivers_release(expected: Expected, facts: Facts) -> None:
+    _managed(expected)
     want = _wanted(expected)
     seen = parsers.release(facts.ask("nv-fabricmanager", "--version"))
     if seen != want:
@@ -60,9 +63,10 @@ def test_the_fabric_manager_is_of_the_drivers_release(expected: Expected, facts:
 
 
 @check("HOST-005")
-def test_the_fabric_manager_runs(facts: Facts) -> None:
+def test_the_fabric_manager_runs(expected: Expected, facts: Facts) -> None:
+    _managed(expected)
     facts.run("nv-fabricmanager", "--version")
-    _, state, _ = facts.run("systemctl", "is-active nvidia-fabricmanager")
+    _, state, _ = facts.run("systemctl", f"is-active {FABRIC_MANAGER}")
     if state.strip() != "active":
         raise Broken(
             f"nvidia-fabricmanager is {state.strip() or 'not there'}",
@@ -86,6 +90,12 @@ def _gpus(facts: Facts) -> list[dict[str, str]]:
     if not found:
         raise Waits("HOST-001")
     return found
+
+
+def _managed(expected: Expected) -> None:
+    """Nodes whose GPUs share NVLink over trays have no NVSwitches to manage."""
+    if FABRIC_MANAGER not in expected.get("services", (FABRIC_MANAGER,)):
+        raise NotExpected("the NVSwitches of this node's GPUs are managed elsewhere")
 
 
 def _is(name: str, known: str) -> bool:
