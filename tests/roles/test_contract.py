@@ -81,8 +81,10 @@ def test_what_a_role_leaves_running_is_expected_of_its_nodes(role: str) -> None:
     for file in (FOLDER / role / "tasks").glob("*.yml"):
         for task in yaml.safe_load(file.read_text()):
             told = task.get("ansible.builtin.systemd_service", {})
-            if told.get("enabled") is True and told.get("state") == "started" and "{{" not in told["name"]:
-                running.add(told["name"].removesuffix(".service"))
+            if told.get("enabled") is True and told.get("state") == "started":
+                each = task.get("loop", [])
+                names = [told["name"].replace("{{ item }}", one) for one in each] if isinstance(each, list) else []
+                running |= {name.removesuffix(".service") for name in names or [told["name"]] if "{{" not in name}
     assert running <= set(SERVICES.get(role, ()))
 
 

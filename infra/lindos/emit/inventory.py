@@ -52,6 +52,7 @@ SERVICES = {
     "roce_qos": ("roce-qos",),
     "gpu_driver": ("nvidia-persistenced",),
     "fabric_manager": ("nvidia-fabricmanager",),
+    "gpu_monitoring": ("nvidia-dcgm", "nvidia-dcgm-exporter"),
     "node_validation": ("lindos-validation.timer",),
 }
 """Role -> units of systemd that it leaves running: what is then expected of a node in its group."""
