@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from lindos.emit.cabling import bom, pull_lists, trays
 from lindos.emit.cooling import cooling, pipes, plant_loads
+from lindos.emit.dhcp import dhcp
 from lindos.emit.dialects import batches, switches
 from lindos.emit.expect import expectations
 from lindos.emit.infiniband import infiniband
 from lindos.emit.inventory import inventory
 from lindos.emit.nodes import host_views
+from lindos.emit.os_install import os_install
 from lindos.emit.scheduler import scheduler
 from lindos.emit.schedules import addresses, cables, devices, power_cords, schedule
 from lindos.emit.tables import tables
@@ -47,31 +49,41 @@ EMITTERS: tuple[Callable[[Plan, Mapping[str, str]], Iterator[Artefact]], ...] = 
     trays,
     pull_lists,
     hosts,
+    dhcp,
     zero_touch,
     scheduler,
 )
 """Plan and the versions of software that the site wants -> files; those of the switches are made in batches beside."""
 
 
-def _rest(plan: Plan, software: Mapping[str, str], guids: Mapping[str, str]) -> Iterator[Artefact]:
+def _rest(plan: Plan, software: Mapping[str, str], guids: Mapping[str, str], keys: Sequence[str]) -> Iterator[Artefact]:
     """Every file that is no switch's."""
     for emitter in EMITTERS:
         yield from emitter(plan, software)
+    yield from os_install(plan, keys)
     yield from infiniband(plan, guids)
 
 
 def artefacts(
-    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = (), guids: Mapping[str, str] = NONE
+    plan: Plan,
+    software: Mapping[str, str],
+    dialects: Sequence[str] = (),
+    guids: Mapping[str, str] = NONE,
+    keys: Sequence[str] = (),
 ) -> Iterator[Artefact]:
-    """Plan, the dialects asked for, and the GUIDs that were observed -> every file of the build folder but its
-    manifest, made one after the other.
+    """Plan, the dialects asked for, the GUIDs that were observed, and its operators' public keys -> every file of
+    the build folder but its manifest, made one after the other.
     """
-    yield from _rest(plan, software, guids)
+    yield from _rest(plan, software, guids, keys)
     yield from switches(plan, dialects)
 
 
 def work(
-    plan: Plan, software: Mapping[str, str], dialects: Sequence[str] = (), guids: Mapping[str, str] = NONE
+    plan: Plan,
+    software: Mapping[str, str],
+    dialects: Sequence[str] = (),
+    guids: Mapping[str, str] = NONE,
+    keys: Sequence[str] = (),
 ) -> tuple[list[SwitchFiles], Iterator[Artefact]]:
     """The same as work to share out: batches that any process can do, and the files that are left for this one."""
-    return list(batches(plan, dialects)), _rest(plan, software, guids)
+    return list(batches(plan, dialects)), _rest(plan, software, guids, keys)

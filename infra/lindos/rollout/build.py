@@ -12,6 +12,7 @@ from lindos.check.view import View
 from lindos.emit import losses, work, write_build
 from lindos.observation import OBSERVED, read_guids
 from lindos.plan import inputs_digest, load_site
+from lindos.spec.keys import AUTHORIZED_KEYS, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,8 @@ def build(path: Path, workspace: Workspace, dialects: Sequence[str] = ()) -> Bui
     """
     start = time.perf_counter()
     spec, plan = load_site(path, workspace)
-    batches, rest = work(plan, spec.software, dialects, read_guids(path.parent / OBSERVED))
+    keys = read_keys(path.parent / AUTHORIZED_KEYS)
+    batches, rest = work(plan, spec.software, dialects, read_guids(path.parent / OBSERVED), keys)
     files = write_build(plan, batches, chain(rest, swept(plan)), workspace, inputs_digest(path))
     return Built(spec, plan, files, time.perf_counter() - start)
 
