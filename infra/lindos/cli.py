@@ -535,31 +535,37 @@ def verify(
         list[str] | None,
         typer.Option(metavar="FILE", help="What ibnetdiscover printed of an InfiniBand subnet; can be repeated."),
     ] = None,
+    node: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE", help="Only this node and its cables; can be repeated."),
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure what links carry too (HOST-080 to 083): disturbs what runs there."),
+    ] = False,
 ) -> None:
-    """Check every host and cable against the plan. GUIDs of InfiniBand that are new go to observed.json."""
+    """Check every host and cable against the plan. GUIDs of InfiniBand that are new go to observed.json.
+
+    Exit status: 0 where nothing is wrong, 1 with critical findings or warnings. What could not be measured, and what
+    nobody expects, is told by check below the findings, and is no pass.
+    """
     from lindos.observation import OBSERVED, read_guids, write_guids
     from lindos.verify import verify as run
     from lindos.verify.ibnet import read_discovered
+    from lindos.verify.summary import as_dict, is_unmeasured, lines
 
     path, workspace, _ = _read(site)
     guids = read_guids(path.parent / OBSERVED)
     found = read_discovered(workspace.build, ibnetdiscover, guids) if ibnetdiscover else None
-    result = run(workspace, progress=say, ibnet=found, guids=guids)
+    result = run(workspace, hosts=node or None, progress=say, ibnet=found, guids=guids, measure=measure)
     if found and guids | found.guids != guids:
         write_guids(path.parent / OBSERVED, guids | found.guids)
         say(f"{path.parent / OBSERVED}: {len(found.guids):,} GUIDs; lindos emit names them")
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "seconds": round(result.seconds, 3),
-                    "checks": result.checks_run,
-                    "findings": [f.as_dict() for f in result.findings],
-                }
-            )
-        )
-    code = _tell(result.findings)
-    say(f"{workspace.site}: {result.checks_run:,} checks in {result.seconds:.1f} s, {len(result.findings)} findings")
+        print(json.dumps(as_dict(result)))
+    code = _tell(f for f in result.findings if not is_unmeasured(f))
+    for line in lines(workspace.site, result):
+        say(line)
     raise typer.Exit(code)
 
 

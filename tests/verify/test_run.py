@@ -86,8 +86,9 @@ class World:
             passed=frozenset(("HOST-022", f"{host}:{r}") for r in rails if f"{host}:{r}" not in self.lost),
         )
 
-    def ask(self, site, access, zipapp, progress):
+    def ask(self, site, access, zipapp, progress, *, measure=False):
         replies = Replies(silent=self.silent)
+        self.measured = measure
         for host, wanted in site.expect.items():
             if ("host", host) not in self.silent:
                 replies.hosts[host] = self.result(host, wanted)
@@ -346,3 +347,10 @@ class TestOneHost:
         replies = asking.ask(site, access, zipapp, said.append)
         assert set(replies.silent) == {("host", N1)}
         assert any(N1 in line for line in said)
+
+
+def test_rates_are_measured_where_that_is_asked_for(lab, world):
+    verify(lab, access=ACCESS)
+    assert not world.measured
+    verify(lab, access=ACCESS, measure=True)
+    assert world.measured

@@ -64,7 +64,7 @@ def test_a_healthy_host_is_clean(archive, tmp_path):
     assert {o["what"]: o["seen"] for o in result["observations"]} == {"os": True, "driver": True, "validated": True}
     assert not any(o["doubled"] for o in result["observations"])
     assert ["rail0", "x-a0001-leaf00", "etp1"] in result["neighbours"]
-    assert result["checks"] == len(result["passed"]) == 32 + 3 * 9 + 2 * 6
+    assert result["checks"] == len(result["passed"]) == 33 + 3 * 9 + 2 * 6
 
 
 def test_nothing_is_left_on_the_host(archive, tmp_path):

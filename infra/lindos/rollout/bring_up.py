@@ -24,6 +24,7 @@ from lindos.rollout.build import build
 from lindos.rollout.converge import converge
 from lindos.rollout.stacks import drive
 from lindos.verify import verify
+from lindos.verify.summary import is_unmeasured, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,9 @@ def bring_up(path: Path, workspace: Workspace, say: Callable[[str], None], show:
             say(err.render())
     with stages.stage("verify"):
         verified = verify(workspace, progress=say)
-        broken = tell_findings(verified.findings, say)
+        broken = tell_findings(tuple(f for f in verified.findings if not is_unmeasured(f)), say)
+        for line in lines(workspace.site, verified):
+            say(line)
     with stages.stage("ledger"):
         show(render(read_ledger(built.plan.gpus, workspace.evidence)))
     say(f"{built.plan.site}: {time.monotonic() - start:.0f} s in all")

@@ -32,8 +32,10 @@ class Replies:
     silent: dict[tuple[str, str], DriverError] = field(default_factory=dict)
 
 
-def ask(site: Site, access: Access, zipapp: Zipapp, progress: Callable[[str], object]) -> Replies:
-    """Asks every node, every switch and every node's BMC."""
+def ask(
+    site: Site, access: Access, zipapp: Zipapp, progress: Callable[[str], object], *, measure: bool = False
+) -> Replies:
+    """Asks every node, every switch and every node's BMC; with `measure` nodes for their rates too."""
     at, bmc_at = site.management(), site.bmcs()
     jobs = [("host", d) for d in site.expect if d in at]
     jobs += [("switch", d) for d in site.switches() if d in at]
@@ -43,7 +45,7 @@ def ask(site: Site, access: Access, zipapp: Zipapp, progress: Callable[[str], ob
     def one(job: tuple[str, str]) -> Any:
         kind, device = job
         if kind == "host":
-            return check_host(access.host(device, at[device]), site.expect[device], zipapp)
+            return check_host(access.host(device, at[device]), site.expect[device], zipapp, measure=measure)
         if kind == "switch":
             return read_neighbours(access.host(device, at[device]))
         return redfish.read_state(access.bmc(device, bmc_at[device]))

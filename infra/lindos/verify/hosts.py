@@ -13,6 +13,7 @@ from lindos.finding import Finding, Severity
 from lindos.observation import Observation
 from lindos.verify import routes
 from lindos.verify.suite import parsers
+from lindos.verify.summary import NotExpected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ PLACE = "/usr/local/lib/lindos/verify.pyz"
 NOT_THERE = 44
 RESULT_EXITS = range(4)
 CHECK_S = 300.0
+MEASURE_S = 1800.0
+"""For all benchmarks of a node together, one after the other."""
 PROBE_S = 180.0
 
 Neighbour = tuple[str, str, str, str]
@@ -44,13 +47,15 @@ class HostResult:
     shipped: bool
     passed: frozenset[tuple[str, str]]
     """Code and subject of each check that passed."""
+    not_expected: tuple[NotExpected, ...] = ()
 
 
-def check_host(host: ssh.Host, expectation: Mapping[str, Any], zipapp: Zipapp) -> HostResult:
-    """A host and what is expected of it -> what its checks say."""
+def check_host(host: ssh.Host, expectation: Mapping[str, Any], zipapp: Zipapp, *, measure: bool = False) -> HostResult:
+    """A host and what is expected of it -> what its checks say; with `measure` also of rates, which disturbs jobs."""
     request = json.dumps({host.device: expectation}).encode()
     with ssh.connect(host) as connection:
-        ran, shipped = _run(connection, zipapp, f"check --expect-host {shlex.quote(host.device)}", request, CHECK_S)
+        verb = f"check --expect-host {shlex.quote(host.device)}{' --measure' if measure else ''}"
+        ran, shipped = _run(connection, zipapp, verb, request, CHECK_S + (MEASURE_S if measure else 0))
     if ran.rc not in RESULT_EXITS or not ran.out.strip():
         raise _no_result(host.device, ran)
     try:
@@ -104,6 +109,7 @@ def read_result(result: Mapping[str, Any], *, shipped: bool = False) -> HostResu
         doubled=bool(result["doubled_tools"]),
         shipped=shipped,
         passed=frozenset((p["code"], p["subject"]) for p in result["passed"]),
+        not_expected=tuple(NotExpected(**told) for told in result["not_expected"]),
     )
 
 

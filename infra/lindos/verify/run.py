@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lindos.verify.ibnet import Discovered
     from lindos.verify.paths import Rail
     from lindos.verify.site import Site
+    from lindos.verify.summary import NotExpected
     from lindos.verify.zipapp import Zipapp
     from lindos.workspace import Workspace
 
@@ -49,12 +50,15 @@ RIGHT = frozenset({"right", "one_way"})
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Findings in order, all evidence, how many things were checked, and how long it took."""
+    """Findings in order, all evidence, how many things were checked, how long it took, and what had no expectation."""
 
     findings: tuple[Finding, ...]
     observations: tuple[Observation, ...]
     checks_run: int
     seconds: float
+    passed: int = 0
+    """Checks of nodes that passed."""
+    not_expected: tuple[NotExpected, ...] = ()
 
 
 def verify(
@@ -66,12 +70,14 @@ def verify(
     access: Access | None = None,
     ibnet: Discovered | None = None,
     guids: Mapping[str, str] = NONE,
+    measure: bool = False,
 ) -> VerifyResult:
     """A workspace whose site is built -> what its nodes, BMCs, cables and paths are like. Leaves the evidence on disk.
 
     `hosts` are the nodes to look at (default: all), with their cables; what is known of others stays as it was.
     `ibnet` is what was discovered of its InfiniBand, `guids` what was seen of it before.
-    `paths` proves that rails reach each other. A device that does not answer is a Finding; the rest goes on.
+    `paths` proves that rails reach each other, `measure` has nodes measure what their links carry.
+    A device that does not answer is a Finding; the rest goes on.
     """
     start = time.perf_counter()
     whole = read_site(workspace)
@@ -79,7 +85,7 @@ def verify(
     access = access or Access.from_environment()
     zipapp = build(workspace.state / "verify")
     progress(f"{site.name}: {len(site.expect)} nodes, {len(site.switches())} switches, {site.cables.height} cables")
-    replies = ask(site, access, zipapp, progress)
+    replies = ask(site, access, zipapp, progress, measure=measure)
     told = _of_hosts(site, replies, access)
     some = None if hosts is None else set(hosts)
     by_lldp = replace(site, cables=site.cables.filter(~pl.col("fabric").is_in(site.infiniband())))
@@ -100,7 +106,12 @@ def verify(
         told.findings += proof.findings
         told.checks += proof.checks
     result = VerifyResult(
-        tuple(sorted(told.findings)), tuple(told.observations), told.checks, time.perf_counter() - start
+        tuple(sorted(told.findings)),
+        tuple(told.observations),
+        told.checks,
+        time.perf_counter() - start,
+        passed=sum(len(r.passed) for r in replies.hosts.values()),
+        not_expected=tuple(one for r in replies.hosts.values() for one in r.not_expected),
     )
     _keep(workspace, result, None if hosts is None else set(hosts))
     return result

@@ -94,7 +94,7 @@ def test_rdma_writes(rail: dict[str, Any], expected: Expected, facts: Facts) -> 
 
 def _asked(expected: Expected) -> limit.Gpu:
     if not expected.get("measure"):
-        raise NotExpected("nobody asked to measure rates: `verify.pyz check --measure`, on a drained node")
+        raise NotExpected("nobody asked to measure rates: `lindos verify SITE --measure`, on drained nodes")
     model = limit.GPUS.get(expected["gpu"]["model"])
     if model is None:
         raise NotExpected("this GPU is not known")
