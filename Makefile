@@ -5,10 +5,10 @@ SHELL := /bin/bash
 WITH := tools/with-env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab clean-lab test lint bench
+.PHONY: help setup lab clean-lab test lint bench roles-ubuntu
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## what this machine lacks: Debian packages, .venv, the Pulumi CLI, the image of the twin's machines
 	@tools/setup
@@ -23,6 +23,10 @@ clean-lab: ## takes the lab away again, all of it
 
 test: setup lint ## lint, then all tests; the lab is brought up for those that need it
 	@tools/test
+
+roles-ubuntu: setup ## the test cycle of every role on Ubuntu 24.04 as well
+	@tools/node-image/build ubuntu
+	@LINDOS_NODE_SYSTEM=ubuntu $(WITH) pytest -q tests/roles/test_roles.py
 
 lint: setup ## ruff, mypy, import contracts, ansible-lint, yamllint, shellcheck
 	@tools/lint

@@ -4,6 +4,7 @@
     node namespace:     mgmt0 10.192.0.10/26, rail0, rail1, fe0 (without addresses: a role gives them)
 
 Nothing of it is in the host's namespace, and `close` leaves nothing behind.
+Its system is Debian 12, or what LINDOS_NODE_SYSTEM names: `ubuntu` is 24.04.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from lindos.twin.doubles import build_repository
 
 from .given import ADDRESS, HOST
 
-IMAGE = "localhost/lindos-node"
+SYSTEMS = {"debian": "localhost/lindos-node", "ubuntu": "localhost/lindos-node-ubuntu"}
+SYSTEM = os.environ.get("LINDOS_NODE_SYSTEM", "debian")
+IMAGE = SYSTEMS[SYSTEM]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Names of the far end, of the near end, and the far end's address.
@@ -131,7 +134,7 @@ def start(folder: Path) -> Node:
     """An empty folder -> a bare node, reachable over SSH."""
     node = Node(f"lindos-roles-{os.getpid()}", folder)
     if subprocess.run(["podman", "image", "exists", IMAGE], check=False).returncode != 0:
-        raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build")
+        raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build {SYSTEM}")
     try:
         _bring_up(node)
     except BaseException as error:
@@ -167,8 +170,9 @@ def _bring_up(node: Node) -> None:
     run("podman", "cp", str(folder / "key.pub"), f"{node.name}:/etc/ssh/key.pub")
     node.sh("install -D -m 600 /etc/ssh/key.pub ~root/.ssh/authorized_keys")
     _until_up(node)
-    host_key = node.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").strip()
-    (folder / "known_hosts").write_text(f"{ADDRESS} {host_key}\n")
+    # Asked over the network: where the first caller starts the daemon, it has no key before.
+    scan = run("ip", "netns", "exec", node.far, "ssh-keyscan", "-t", "ed25519", ADDRESS)
+    (folder / "known_hosts").write_text(scan)
 
 
 def close(node: Node) -> None:
@@ -208,9 +212,13 @@ def _until_up(node: Node) -> None:
             ["podman", "exec", node.name, "systemctl", "is-system-running"], capture_output=True, text=True, check=False
         ).stdout.strip()
         ssh = subprocess.run(
-            ["podman", "exec", node.name, "systemctl", "is-active", "ssh"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        if state in {"running", "degraded"} and ssh == "active":
+            # One of them: systems differ in whether the first caller starts the daemon.
+            ["podman", "exec", node.name, "systemctl", "is-active", "ssh.service", "ssh.socket"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split()
+        if state in {"running", "degraded"} and "active" in ssh:
             return
         time.sleep(0.5)
     raise RuntimeError(f"{node.name} is {state} and ssh {ssh} after a minute")
