@@ -64,6 +64,7 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
                 "lindos_digest": "1" * 64,
                 "frontend_network_destinations": ["10.128.0.0/12"],
                 "rdma_nic_fabric_prefix": "10.0.0.0/9",
+                "base_time_servers": ["10.192.0.2"],
                 **{f"{name}_version": version for name, version in versions.items()},
             },
             "children": {
@@ -72,6 +73,21 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
                 **{role: {"children": {"gpu_node": {}}} for role in roles},
             },
         }
+    }
+
+
+def decided(key: str) -> dict[str, Any]:
+    """A public key -> what people of this site decide beyond what the lab's do."""
+    return {
+        "base_operators": [
+            {"name": "ada", "keys": [key], "uid": 2001},
+            {"name": "visitor", "keys": [key], "sudo": False},
+        ],
+        # Other than what the container was given, to be seen.
+        "base_nofile": 1024,
+        "base_nproc": "4000",
+        "node_tuning_hugepages": {"2M": 512, "1G": 4},
+        "base_hosts": {"192.0.2.7": ["mirror", "mirror.lab"]},
     }
 
 

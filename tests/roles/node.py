@@ -20,7 +20,8 @@ from pathlib import Path
 
 from lindos.twin.doubles import build_repository
 
-from .given import ADDRESS, HOST
+from .given import ADDRESS, HOST, decided
+from .pci import write_devices
 
 SYSTEMS = {"debian": "localhost/lindos-node", "ubuntu": "localhost/lindos-node-ubuntu"}
 SYSTEM = os.environ.get("LINDOS_NODE_SYSTEM", "debian")
@@ -82,6 +83,12 @@ mount --bind /run/mask/thp /sys/kernel/mm/transparent_hugepage
 mkdir -p /run/mask/cpu/cpu0/cpufreq
 echo powersave >/run/mask/cpu/cpu0/cpufreq/scaling_governor
 mount --bind /run/mask/cpu /sys/devices/system/cpu
+mkdir -p /run/mask/hugepages/hugepages-2048kB /run/mask/hugepages/hugepages-1048576kB
+for size in 2048 1048576; do echo 0 >/run/mask/hugepages/hugepages-${size}kB/nr_hugepages; done
+mount --bind /run/mask/hugepages /sys/kernel/mm/hugepages
+mount --bind /srv/pci /sys/bus/pci
+# The image keeps its log in memory, for a dozen machines run on one; here it is the role that decides.
+rm /etc/systemd/journald.conf.d/lindos.conf
 """
 
 
@@ -164,6 +171,7 @@ def _bring_up(node: Node) -> None:
         *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN"),
         f"--volume={folder / 'repository'}:/srv/lindos-repo:ro",
         f"--volume={folder / 'hardware'}:/etc/lindos-twin:ro",
+        f"--volume={folder / 'pci'}:/srv/pci",
         *(IMAGE, "/sbin/init"),
     )
     node.sh(MASK)
@@ -185,12 +193,15 @@ def close(node: Node) -> None:
 
 def _furnish(folder: Path) -> None:
     build_repository(folder / "repository")
+    write_devices(folder / "pci")
     (folder / "hardware").mkdir()
     (folder / "hardware" / "hardware.json").write_text(json.dumps(HARDWARE))
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
     for name in ("roles", "ansible.cfg"):
         (folder / name).symlink_to(REPOSITORY / name)
     shutil.copytree(REPOSITORY / "inventories" / "lab", folder / "inventories" / "lab")
+    people = folder / "inventories" / "lab" / "group_vars" / "all" / "tests.yml"
+    people.write_text(json.dumps(decided((folder / "key.pub").read_text().strip())))
 
 
 def _wire(node: Node) -> None:

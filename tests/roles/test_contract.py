@@ -101,7 +101,21 @@ def _refused() -> Iterator[Any]:
     unit = [{**rail, "table": 254}]
     twice = [rail, {**rail, "name": "rail1", "table": 101}]
     yield "package_repository", {"package_repository_sources": unsigned}, "source 'mirror' has no key"
+    key = {"name": "ada", "keys": ["ssh-ed25519 AAAAC3Nz ada@desk"]}
+    yield "base", {"base_sshd_options": {"PermitRootLogin": "no"}}, "PermitRootLogin no shuts out root, who converges"
+    yield "base", {"base_sshd_options": {"allowusers": "ada bob"}}, "AllowUsers leaves out root, who converges"
+    yield (
+        "base",
+        {"base_sshd_options": {"AllowGroups": "staff"}},
+        "may shut out whoever converges: say it by AllowUsers",
+    )
+    yield "base", {"base_operators": [key | {"keys": ["AAAAC3Nz"]}]}, "operator 'ada': give a name"
+    yield "base", {"base_operators": [key | {"name": "root"}]}, "operator 'root': give a name"
+    yield "base", {"base_nproc": "many"}, "base_nproc is 'many': give a number, or unlimited"
+    yield "base", {"base_nofile": 2097152}, "base_nofile is 2097152: give 1024 to 1048576"
     yield "node_tuning", {"node_tuning_memlock": "8G"}, "give a number of KiB, or unlimited"
+    yield "node_tuning", {"node_tuning_hugepages": {"4M": 8}}, "of sizes there are 2M and 1G"
+    yield "node_tuning", {"node_tuning_nic_read_request": 8192}, "must be one of: 0, 128, 256"
     yield "node_tuning", {"node_tuning_cpu_governor": "fast"}, "must be one of: performance, powersave"
     yield "rdma_nic", {"rdma_nic_interfaces": unit}, "rail0: table 254 is one of the kernel's own"
     yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"

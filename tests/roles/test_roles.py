@@ -15,7 +15,7 @@ import pytest
 import testinfra
 
 from . import node as nodes
-from .given import DRIVER, HOST, write_build
+from .given import ADDRESS, DRIVER, HOST, write_build
 from .listing import CHOSEN as ROLES
 from .listing import some_left_out
 
@@ -119,6 +119,17 @@ def test_the_node_is_as_planned(host: Host, check: Callable[[Host], None]) -> No
     check(host)
 
 
+@pytest.mark.skipif("base" not in ROLES, reason="not run: LINDOS_ROLES leaves out base")
+def test_an_operator_comes_in_by_key_and_by_nothing_else(cycle: Cycle) -> None:
+    ssh = ("ssh", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={cycle.node.folder / 'known_hosts'}")
+    to, key = f"ada@{ADDRESS}", ("-i", str(cycle.node.folder / "key"), "-o", "IdentitiesOnly=yes")
+    done = cycle.node.operate(*ssh, *key, to, "id -un; sudo -n id -un; ulimit -u")
+    assert done.stdout.split() == ["ada", "root", "4000"], done.stderr
+    without = cycle.node.operate(*ssh, "-o", "PubkeyAuthentication=no", to, "true")
+    assert without.returncode == 255
+    assert "Permission denied (publickey)" in without.stderr
+
+
 @whole
 def test_ansible_by_hand_works_as_well(cycle: Cycle) -> None:
     done = cycle.node.operate(
@@ -139,6 +150,7 @@ def test_what_was_changed_by_hand_is_put_right(cycle: Cycle, host: Host) -> None
         "ip route del 10.128.0.0/12 dev fe0",
         "sysctl --write net.ipv4.conf.rail1.arp_ignore=0",
         "sysctl --write vm.swappiness=60",
+        "setpci -s 18:00.0 ECAP_ACS+6.w=001d",
         "mlnx_qos -i rail1 --trust pcp",
     ):
         host.check_output(command)

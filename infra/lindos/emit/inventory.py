@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lindos.emit.artefact import Artefact
+from lindos.emit.intent import servers
 from lindos.plan.address import FABRIC_BLOCK, FRONTEND_BLOCK, STORAGE_BLOCK
 from lindos.plan.address6 import fabric_prefix6, frontend_prefix6, plan_prefix6, storage_prefix6
 from lindos.plan.roce import Roce
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ROLE_GROUPS = (
     "package_repository",
+    "base",
     "node_tuning",
     "lldp",
     "frontend_network",
@@ -216,6 +218,8 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
     if (prefix := plan_prefix6(plan.addresses)) is not None:
         everywhere["rdma_nic_fabric_prefix6"] = fabric_prefix6(prefix)
         everywhere["frontend_network_destinations6"] = [frontend_prefix6(prefix)]
+    if time_servers := servers(plan):
+        everywhere["base_time_servers"] = list(time_servers)
     everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
     yield _json("inventory/hosts.json", {"all": {"vars": everywhere, "children": _groups(plan, units)}})
