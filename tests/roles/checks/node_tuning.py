@@ -44,10 +44,43 @@ def check_sessions_may_lock_memory(host: Host) -> None:
 def check_kernel_arguments_are_added_to_what_was_there(host: Host) -> None:
     shown = host.check_output(
         "GRUB_CMDLINE_LINUX=console=ttyS0; . /etc/default/grub.d/60-node-tuning.cfg; echo $GRUB_CMDLINE_LINUX"
-    )
-    assert shown == "console=ttyS0 iommu=pt pcie_aspm=off"
+    ).split()
+    everywhere = ["hugepagesz=1G", "hugepages=4", "hugepagesz=2M", "hugepages=512", "pcie_aspm=off"]
+    assert shown[0] == "console=ttyS0"
+    assert shown[-5:] == everywhere
+    # Of this machine's CPUs, whose they may be.
+    maker = host.check_output("grep --max-count=1 ^vendor_id /proc/cpuinfo || echo : other").split(": ")[1]
+    assert shown[1:-5] == {
+        "GenuineIntel": ["intel_iommu=on", "iommu=pt", "intel_idle.max_cstate=1", "processor.max_cstate=1"],
+        "AuthenticAMD": ["iommu=pt", "processor.max_cstate=1"],
+        "other": ["iommu.passthrough=1"],
+    }.get(maker, ["iommu.passthrough=1"])
+
+
+def check_huge_pages_are_set_aside(host: Host) -> None:
+    for size_kib, count in ((2048, "512"), (1048576, "4")):
+        shown = host.file(f"/sys/kernel/mm/hugepages/hugepages-{size_kib}kB/nr_hugepages").content_string
+        assert shown.strip() == count
+
+
+def check_bridges_have_acs_off_and_nics_read_in_large(host: Host) -> None:
+    def register(slot: str, name: str) -> str:
+        return host.run(f"setpci -s {slot} {name}").stdout.strip()
+
+    assert [register(f"{bus}:00.0", "ECAP_ACS+6.w") for bus in ("17", "18", "19")] == ["0000", "0000", ""]
+    # Bits 12 to 14 alone are those of the read request, and a GPU's are its driver's.
+    assert [register(f"{bus}:00.0", "CAP_EXP+8.w") for bus in ("17", "1a", "1b")] == ["2936", "5936", "2936"]
+
+
+def check_pcie_is_set_again_at_boot(host: Host) -> None:
+    assert host.service("pcie-tuning").is_enabled
+    host.check_output("systemd-analyze verify /etc/systemd/system/pcie-tuning.service")
+    host.check_output("setpci -s 17:00.0 ECAP_ACS+6.w=001d && systemctl restart pcie-tuning.service")
+    assert host.check_output("setpci -s 17:00.0 ECAP_ACS+6.w") == "0000"
+    # A second time there is nothing to say.
+    assert host.check_output("/usr/local/lib/lindos/pcie-tuning") == ""
 
 
 def check_a_reboot_is_asked_for_and_not_done(host: Host) -> None:
-    assert "iommu=pt" not in host.file("/proc/cmdline").content_string
+    assert "pcie_aspm=off" not in host.file("/proc/cmdline").content_string
     assert host.file("/run/reboot-required").exists
