@@ -48,6 +48,7 @@ SWITCHING_ROLES = ("fabric_manager",)
 """Roles of nodes with NVSwitches of their own: where GPUs share NVLink over trays, those run it."""
 
 SERVICES = {
+    "base": ("chrony",),
     "lldp": ("lldpd",),
     "frontend_network": ("systemd-networkd",),
     "rdma_nic": ("systemd-networkd",),
