@@ -100,6 +100,11 @@ def expectation(roles: Iterable[str] = ()) -> dict[str, Any]:
         "vendor": "supermicro",
         "product": node["node_product"],
         "gpu": {"count": 8, "model": "h100_sxm"},
+        "psus": 4,
+        "memory_gib": 2048,
+        "nvme_drives": 10,
+        "cpus": 2,
+        "threads": 224,
         "software": {"gpu_driver": DRIVER, "nccl": NCCL},
         "nics": [
             *({**nic, "purpose": "rail", "rate_gbps": 400} for nic in node["rdma_nic_interfaces"]),

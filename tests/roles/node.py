@@ -41,6 +41,11 @@ HARDWARE = {
     "product": "smc_sys_421ge_tnhr2_lcc",
     "serial": "S0TESTNODE00001",
     "note": "double",
+    "psus": 4,
+    "memory_gib": 2048,
+    "nvme": 10,
+    "cpus": 2,
+    "threads": 224,
     "gpus": [
         {
             "index": index,
@@ -58,6 +63,7 @@ HARDWARE = {
             "rail": rail,
             "pci": f"0000:{0x1A + 16 * rail:02x}:00.0",
             "mac": "",
+            "rate_gbps": 400,
         }
         for rail in range(2)
     ],

@@ -42,6 +42,8 @@ def write_small_hall(build: Path, site: str) -> None:
     }  # fmt: skip
     pl.DataFrame(loads, schema=schema, orient="row").write_parquet(build / "plan" / "loads.parquet")
     gpus = [(f"{site}-{node}", index, "h100_sxm") for node in NODES for index in range(8)]
+    units = {"unit": ["a0001"], "memory_gib": [2048], "nvme": [None], "cpus": [2], "threads": [224]}
+    pl.DataFrame(units).write_parquet(build / "plan" / "units.parquet")
     schema = {"device": pl.String, "index": pl.UInt8, "product": pl.String}
     pl.DataFrame(gpus, schema=schema, orient="row").write_parquet(build / "plan" / "gpus.parquet")
 
@@ -68,6 +70,7 @@ def _devices(site: str) -> list[Row]:
             **dict(zip(("device", "kind", "role", "vendor", "product", "fabric"), row, strict=True)),
             "device": f"{site}-{row[0]}",
             "rack": f"{site}-r01",
+            "unit": "a0001",
             "u": 4 * number,
         }
         for number, row in enumerate(rows, start=1)
@@ -84,6 +87,7 @@ def _cables(site: str) -> list[Row]:
     ends += [("leaf01", f"etp{9 + at}", "spine01", f"etp{1 + at}") for at in range(2)]
     return [
         {"link": f"{a}:{ap}", "a_device": f"{site}-{a}", "a_port": ap, "b_device": f"{site}-{b}", "b_port": bp}
+        | {"rate_gbps": 400 if ap.startswith("rail") else 1}
         for a, ap, b, bp in ends
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lindos.twin.hall import Device
+from lindos.twin.hall import Device, End
 from lindos.twin.hardware import ailing, hardware, rail_of, serial, serial_of, write_hardware
 
 if TYPE_CHECKING:
@@ -66,6 +66,36 @@ def test_what_ails_gpus_stands_where_the_doubles_read_it() -> None:
     assert ailing(hardware(node(), PORTS), []) == hardware(node(), PORTS)
 
 
+def test_what_ails_the_rest_of_the_machine_stands_there_too() -> None:
+    ailments = [
+        ("nic-fec", "rail0", "Off"),
+        ("nic-lanes", "rail1", "8"),
+        ("psu-failed", "2"),
+        ("psu-dark", "4"),
+        ("sel", "Memory A1 | Uncorrectable ECC | Asserted"),
+        ("drive-lost",),
+        ("drive-lost",),
+        ("dimm-lost",),
+        ("cpu-lost", "2"),
+    ]
+    assert ailing(hardware(node(), PORTS), ailments).faults == {
+        "nic_fec": {"rail0": "Off"},
+        "nic_lanes": {"rail1": 8},
+        "psus_failed": [2],
+        "psus_dark": [4],
+        "sel": ["Memory A1 | Uncorrectable ECC | Asserted"],
+        "drives_lost": 2,
+        "memory_lost_gib": 64,
+        "cpus_lost": [2],
+    }
+
+
+def test_only_ports_with_a_cable_of_a_rate_are_nics() -> None:
+    rates = {End("s-n01", "rail0"): 400, End("s-n01", "mgmt0"): 1}
+    found = {nic.name: nic.rate_gbps for nic in hardware(node(), PORTS, rates=rates).nics}
+    assert found == {"rail0": 400, "rail1": 0, "rail10": 0, "fe0": 0, "mgmt0": 0}
+
+
 def test_a_lost_gpu_has_no_ailments() -> None:
     short = hardware(node(), PORTS, frozenset({2}))
 
@@ -112,7 +142,7 @@ def test_the_file_holds_what_the_doubles_read(tmp_path: Path) -> None:
     assert held["note"] == "double"
     assert {"vendor", "product", "serial", "gpus", "nics"} <= held.keys()
     assert {"index", "model", "uuid", "serial", "pci", "report"} == held["gpus"][0].keys()
-    assert {"name", "hca", "rail", "pci", "mac"} == held["nics"][0].keys()
+    assert {"name", "hca", "rail", "pci", "mac", "rate_gbps"} == held["nics"][0].keys()
 
 
 def test_a_file_that_says_the_same_is_not_touched(tmp_path: Path) -> None:

@@ -86,11 +86,9 @@ def links(count: int = 8) -> str:
     return "".join(f"GPU {i}: NVIDIA H100 80GB HBM3 (UUID: GPU-{i})\n{one}" for i in range(count))
 
 
-def pci_of(port: str) -> str:
-    """The command that reads the PCIe link of a port."""
-    at = f"/sys/class/net/{port}/device"
-    files = [f"{at}/{end}_link_{what}" for end in ("current", "max") for what in ("speed", "width")]
-    return f"sh -c 'cat {' '.join(files)}'"
+NIC_LINKS, DRIVES, MEMORY = "lspci -Dvv -d ::0200", "lspci -Dk -d ::0108", "free -k"
+
+BUSES = {"rail0": "0000:1a:00.0", "rail1": "0000:2a:00.0", "fe0": "0000:3a:00.0"}
 
 
 DF = """\
@@ -99,7 +97,11 @@ Filesystem     1024-blocks     Used Available Capacity Mounted on
 /dev/nvme2n1    3750738264        0 3750738264      0% /var/lib/my data
 """
 
-DRIVES = "sh -c 'grep -lsx pcie /sys/class/nvme/*/transport'"
+FREE = """\
+               total        used        free      shared  buff/cache   available
+Mem:      2113400000    52318208  2040318976       12345    20762816  2050000000
+Swap:              0           0           0
+"""
 
 LSCPU = """\
 # The following is the parsable format, which can be fed to other
@@ -159,9 +161,10 @@ def healthy() -> dict[str, tuple[int, str]]:
     pings = {"ping -V": (0, "ping"), f"sh -c '{asked} wait'": (0, "".join(f"{a} {b}\n" for a, b in pairs))}
     speeds = {f"ethtool {n['name']}": (0, f"Settings for {n['name']}:\n\tSpeed: 400000Mb/s\n") for n in NICS}
     speeds |= {f"ethtool --show-fec {n['name']}": (0, sample("ethtool_fec.txt")) for n in NICS}
-    speeds |= {f"ethtool -i {n['name']}": (0, sample("ethtool_i.txt")) for n in NICS}
+    speeds |= {
+        f"ethtool -i {n['name']}": (0, sample("ethtool_i.txt").replace("0000:1a:00.0", BUSES[n["name"]])) for n in NICS
+    }
     qualities = {f"mlnx_qos -i {n['name']}": (0, sample("mlnx_qos.txt")) for n in NICS}
-    links_of = {pci_of(n["name"]): (0, "32.0 GT/s PCIe\n16\n32.0 GT/s PCIe\n16\n") for n in NICS}
     filters = "".join(f"/proc/sys/net/ipv4/conf/{name}/rp_filter:{value}\n" for name, value in RP_FILTERS.items())
     devices = " ".join(f"/sys/class/net/{n['name']}/device" for n in NICS)
     return {
@@ -175,10 +178,11 @@ def healthy() -> dict[str, tuple[int, str]]:
         "cat /proc/uptime": (0, "1000.00 7000.00\n"),
         "ipmitool sdr type 'Power Supply'": (0, sample("ipmitool_sdr.txt")),
         "ipmitool sel elist": (0, sample("ipmitool_sel.txt")),
-        "cat /proc/meminfo": (0, "MemTotal:       2113400000 kB\nMemFree:        1 kB\n"),
+        MEMORY: (0, FREE),
+        NIC_LINKS: (0, sample("lspci_nics.txt")),
         "cat /proc/cmdline": (0, "BOOT_IMAGE=/vmlinuz root=/dev/md0 ro iommu=pt pcie_aspm=off\n"),
         "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages": (0, "1024\n"),
-        DRIVES: (0, "/sys/class/nvme/nvme0/transport\n/sys/class/nvme/nvme1/transport\n"),
+        DRIVES: (0, sample("lspci_drives.txt")),
         "lscpu --parse=SOCKET,CPU": (0, LSCPU),
         "systemctl is-active nvidia-fabricmanager lldpd chrony": (0, "active\nactive\nactive\n"),
         "df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": (0, DF),
@@ -218,7 +222,6 @@ def healthy() -> dict[str, tuple[int, str]]:
         **pings,
         **speeds,
         **qualities,
-        **links_of,
         "sh -c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'": (0, filters),
         "sh -c 'ls -d /sys/class/net/*/device'": (0, devices + "\n"),
     }
@@ -241,7 +244,7 @@ class FakeHost:
 
     def run(self, command: str) -> SimpleNamespace:
         head, _, line = command.replace(" timeout -k 5 120 ", " timeout -k 5 30 ").partition(" timeout -k 5 30 ")
-        assert head == "PATH=$PATH:/usr/sbin:/sbin", command
+        assert head == "LC_ALL=C PATH=$PATH:/usr/sbin:/sbin", command
         self.asked.append(line)
         tool = shlex.split(line)[0]
         if tool in self.missing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fake_host import COPIES, DRIVES, LSCPU, pci_of, write_of
+from fake_host import COPIES, DRIVES, LSCPU, MEMORY, NIC_LINKS, write_of
 
 SMI_PAGE = "nvidia-smi -q -x"
 
@@ -204,6 +204,7 @@ FAULTS = (
         "HOST-015",
         "expected RS-FEC, seen Off",
         says={"ethtool --show-fec rail0": ("Active FEC encoding: RS", "Active FEC encoding: Off")},
+        faults={"nic_fec": {"rail0": "Off"}},
     ),
     Fault(
         "another FEC",
@@ -234,26 +235,28 @@ FAULTS = (
         "a NIC with half its lanes",
         "HOST-017",
         "PCIe Gen5 x8 carries 252 Gb/s of 400; the card is made for Gen5 x16",
-        says={pci_of("rail0"): ("16\n", "8\n")},
+        says={NIC_LINKS: ("x16 (ok)", "x8 (downgraded)")},
+        faults={"nic_lanes": {"rail0": 8}},
     ),
     Fault(
         "a NIC in a slow slot",
         "HOST-017",
         "PCIe Gen4 x16 carries 252 Gb/s of 400",
-        says={pci_of("rail0"): ("32.0 GT/s PCIe", "16.0 GT/s PCIe")},
+        says={NIC_LINKS: ("32GT/s (ok)", "16GT/s (downgraded)")},
     ),
     Fault(
         "a NIC that could be faster",
         "HOST-017",
         "PCIe Gen5 x16, the card is made for Gen6 x16",
         severity="warning",
-        says={pci_of("rail0"): (0, "32.0 GT/s PCIe\n16\n64.0 GT/s PCIe\n16\n")},
+        says={NIC_LINKS: ("Speed 32GT/s, Width", "Speed 64GT/s, Width")},
     ),
     Fault(
         "old NIC firmware",
         "HOST-018",
         "expected firmware 28.39.1002, seen 28.36.1010",
         says={"ethtool -i rail0": ("28.39.1002", "28.36.1010")},
+        faults={"nic_firmware": {"rail0": "28.36.1010 (MT_0000000834)"}},
     ),
     Fault(
         "a port that flaps",
@@ -266,13 +269,20 @@ FAULTS = (
         "a DIMM missing",
         "HOST-070",
         "expected 2048 GiB of memory, seen 1920",
-        says={"cat /proc/meminfo": ("2113400000", "2013265920")},
+        says={MEMORY: ("2113400000", "2013265920")},
+    ),
+    Fault(
+        "a DIMM mapped out",
+        "HOST-070",
+        "expected 2048 GiB of memory, seen 1944",
+        faults={"memory_lost_gib": 64},
     ),
     Fault(
         "a drive missing",
         "HOST-071",
-        "expected 2 NVMe drives, seen 1: nvme0",
-        says={DRIVES: ("/sys/class/nvme/nvme1/transport\n", "")},
+        "expected 2 NVMe drives, seen 1: 0000:c",
+        says={DRIVES: ("use: nvme\n", "use: vfio-pci\n")},
+        faults={"drives_lost": 1},
     ),
     Fault(
         "a power supply without power",
@@ -280,6 +290,13 @@ FAULTS = (
         "PS2 Status (10.2): Power Supply AC lost",
         says={SUPPLIES: ("10.2 | Presence detected", "10.2 | Presence detected, Power Supply AC lost")},
         faults={"psus_dark": [2]},
+    ),
+    Fault(
+        "a power supply that failed",
+        "HOST-072",
+        "PS3 Status (10.3): Failure detected",
+        says={SUPPLIES: ("10.3 | Presence detected", "10.3 | Presence detected, Failure detected")},
+        faults={"psus_failed": [3]},
     ),
     Fault(
         "a power supply missing",
@@ -336,6 +353,7 @@ FAULTS = (
         "HOST-078",
         "expected 2 CPUs, seen 1; expected 4 threads, seen 2",
         says={"lscpu --parse=SOCKET,CPU": (0, LSCPU.replace("1,2\n1,3\n", ""))},
+        faults={"cpus_lost": [2]},
     ),
     Fault(
         "hyper-threading off",

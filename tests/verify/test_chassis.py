@@ -78,7 +78,14 @@ def test_what_was_taken_back_and_came_again_stands():
 
 
 def test_memory_and_disks():
-    assert chassis.memory_gib("MemTotal:       1048576 kB\n") == 1.0
+    assert chassis.memory_gib("       total\nMem:  1048576  5\n") == 1.0
     assert chassis.memory_gib("") is None
     assert chassis.filled(DF) == {"/": 11, "/var/lib/my data": 0}
     assert chassis.filled("") == {}
+
+
+def test_a_drive_that_no_driver_holds_is_none():
+    text = sample("lspci_drives.txt")
+    assert chassis.drives(text) == ["0000:c1:00.0", "0000:c2:00.0"]
+    assert chassis.drives(text.replace("use: nvme", "use: vfio-pci", 1)) == ["0000:c2:00.0"]
+    assert chassis.drives("") == []

@@ -43,6 +43,7 @@ def hardware(tmp_path, monkeypatch):
         "usr/lib/lindos-twin/nvml": DRIVERS[1],
         "run/nvidia-persistenced/nvidia-persistenced.pid": "1",
         "run/nvidia-dcgm/nv-hostengine.pid": "1",
+        "sys/class/net/rail0/operstate": "up",
         "proc/uptime": "1000.00 7000.00",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +64,12 @@ def hardware(tmp_path, monkeypatch):
         found = {
             "product": EXPECTED["product"],
             "gpus": gpus,
-            "nics": [{"name": "rail0", "hca": "mlx5_0", "rail": 0}],
+            "nics": [{"name": "rail0", "hca": "mlx5_0", "rail": 0, "pci": "0000:1a:00.0", "rate_gbps": 400}],
             "psus": 4,
+            "memory_gib": 2048,
+            "nvme": 2,
+            "cpus": 2,
+            "threads": 4,
             "faults": faults or {},
         }
         path = tmp_path / "etc/lindos-twin/hardware.json"

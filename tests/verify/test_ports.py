@@ -50,22 +50,36 @@ def test_firmware(text, release):
     assert ports.firmware(text) == release
 
 
+NIC = "0000:1a:00.0 Ethernet controller: x\n\t\tLnkCap:\tPort #0, {}\n\t\tLnkSta:\t{}\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "link", "gbps"),
+    ("most", "now", "link", "gbps"),
     [
-        ("32.0 GT/s PCIe\n16\n32.0 GT/s PCIe\n16\n", "Gen5 x16", 504),
-        ("16.0 GT/s PCIe\n8\n32.0 GT/s PCIe\n16\n", "Gen4 x8", 126),
-        ("5 GT/s\n8\n8 GT/s\n8\n", "Gen2 x8", 32),
+        ("Speed 32GT/s, Width x16, ASPM not supported", "Speed 32GT/s (ok), Width x16 (ok)", "Gen5 x16", 504),
+        ("Speed 32GT/s, Width x16", "Speed 16GT/s (downgraded), Width x8 (downgraded)", "Gen4 x8", 126),
+        ("Speed 8GT/s, Width x8, ASPM L1, Exit Latency L1 <4us", "Speed 5GT/s, Width x8", "Gen2 x8", 32),
+        ("Speed 2.5GT/s, Width x1", "Speed 2.5GT/s (strange), Width x1", "Gen1 x1", 2),
     ],
 )
-def test_a_pcie_link_and_what_it_carries(text, link, gbps):
-    found = ports.pci_link(text)
+def test_a_pcie_link_and_what_it_carries(most, now, link, gbps):
+    (found,) = ports.pci_links(NIC.format(most, now)).values()
     assert (str(found), round(found.gbps)) == (link, gbps)
 
 
-@pytest.mark.parametrize("text", ["", "Unknown\n0\nUnknown\n255\n", "32.0 GT/s PCIe\n0\n32.0 GT/s PCIe\n16\n", "16\n"])
-def test_a_link_that_the_kernel_does_not_know(text):
-    assert ports.pci_link(text) is None
+def test_links_are_those_of_the_nics_before_them():
+    assert {at: str(link) for at, link in ports.pci_links(sample("lspci_nics.txt")).items()} == dict.fromkeys(
+        ("0000:1a:00.0", "0000:2a:00.0", "0000:3a:00.0"), "Gen5 x16"
+    )
+    assert ports.bus(sample("ethtool_i.txt")) == "0000:1a:00.0"
+    assert ports.bus("driver: veth\n") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0000:1a:00.0 x\n\tCapabilities: <access denied>\n", NIC.format("Speed unknown", "Width x0")]
+)
+def test_a_link_that_lspci_does_not_tell(text):
+    assert ports.pci_links(text) == {}
 
 
 def test_carriers_lost_within_the_window():

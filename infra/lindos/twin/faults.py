@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-AILMENTS = frozenset({"gpu-says", "nvlink-down", "xid"})
-"""Kinds that the doubles of a node tell of, and nothing else."""
+AILMENTS = frozenset(
+    {"gpu-says", "nvlink-down", "xid", "nic-fec", "nic-lanes", "psu-failed", "sel"}
+    | {"drive-lost", "dimm-lost", "cpu-lost"}
+)
+"""Kinds that the doubles of a node tell of; of a failed power supply its BMC and what it feeds know as well."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,10 +58,12 @@ class Faults:
         """The power cords -> PSUs with power, by device; a device whose every feed or PDU is lost has an empty set."""
         feeds = {fault.words[0] for fault in self.of("feed-loss")}
         pdus = {fault.words[0] for fault in self.of("pdu-loss")}
+        failed = {fault.words for fault in self.of("psu-failed")}
         live: dict[str, set[int]] = {}
         for cord in cords:
             of_device = live.setdefault(cord.device, set())
-            if cord.feed not in feeds and cord.pdu not in pdus:
+            whole = (cord.device, str(cord.psu)) not in failed
+            if whole and cord.feed not in feeds and cord.pdu not in pdus:
                 of_device.add(cord.psu)
         return live
 
@@ -74,7 +79,7 @@ class Faults:
         return {int(index) for name, index in (f.words for f in self.of("gpu-lost")) if name == device}
 
     def ailments(self, device: str) -> list[tuple[str, ...]]:
-        """What ails the GPUs of a machine: kind of fault, index of the GPU and further words of each."""
+        """What ails a machine: kind of fault and its words without the machine, of each."""
         return [(f.kind, *f.words[1:]) for f in self.all if f.kind in AILMENTS and f.words[0] == device]
 
     def driver_version(self, device: str) -> str | None:
@@ -172,6 +177,39 @@ def _xid(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     return (*_gpu(hall, [node, index]), str(int(code)))
 
 
+def _fec(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, port, code = words
+    return (*_node_port(hall, node, port), _name(("RS", "BaseR", "Off"), code, "FEC"))
+
+
+def _lanes(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, port, lanes = words
+    return (*_node_port(hall, node, port), _name(("1", "2", "4", "8"), lanes, "number of PCIe lanes"))
+
+
+def _node_port(hall: Hall, node: str, port: str) -> tuple[str, str]:
+    (known,) = _node(hall, [node])
+    return known, _name((p for p in hall.ports[known] if hall.rates[End(known, p)]), port, "NIC port")
+
+
+def _psu(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, psu = words
+    (known,) = _node(hall, [node])
+    return known, _name((str(c.psu) for c in hall.cords if c.device == known), psu, "power supply")
+
+
+def _sel(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, *entry = words
+    sensor, event = (part.strip() for part in " ".join(entry).removesuffix("| Asserted").rstrip(" |").split("|"))
+    return (*_node(hall, [node]), f"{sensor} | {event} | Asserted")
+
+
+def _cpu(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
+    node, socket = words
+    (known,) = _node(hall, [node])
+    return known, _name((str(n + 1) for n in range(hall.by_name[known].cpus)), socket, "CPU")
+
+
 def _port(hall: Hall, words: Sequence[str]) -> tuple[str, ...]:
     (port,) = words
     return (_name((str(end) for cable in hall.cables for end in (cable.a, cable.b)), port, "cabled port"),)
@@ -198,6 +236,13 @@ FAULTS: dict[str, Kind] = {
     "gpu-says": Kind("NODE INDEX FIELD VALUE", "nvidia-smi says something else of a field of a GPU", _says),
     "nvlink-down": Kind("NODE INDEX LINK", "an NVLink of a GPU is not active", _link),
     "xid": Kind("NODE INDEX CODE", "the kernel log has an XID of a GPU, a minute old", _xid),
+    "nic-fec": Kind("NODE PORT FEC", "a port of a node corrects errors by RS, BaseR, or not at all (Off)", _fec),
+    "nic-lanes": Kind("NODE PORT LANES", "a NIC of a node has so many of its 16 PCIe lanes left", _lanes),
+    "psu-failed": Kind("NODE PSU", "a power supply of a node, counted from 1, is broken", _psu),
+    "sel": Kind("NODE SENSOR | EVENT", "the BMC of a node has logged an event, in the words of ipmitool", _sel),
+    "drive-lost": Kind("NODE", "an NVMe drive of a node is gone", _node),
+    "dimm-lost": Kind("NODE", "64 GiB of the memory of a node are mapped out", _node),
+    "cpu-lost": Kind("NODE CPU", "a CPU of a node, counted from 1, is off", _cpu),
     "switch-down": Kind("SWITCH", "a leaf or spine loses power", _switch),
     "feed-loss": Kind("FEED", "every PSU with a cord on this feed is dead", _feed),
     "pdu-loss": Kind("PDU", "every PSU with a cord in this rack PDU is dead", _pdu),

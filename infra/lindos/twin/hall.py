@@ -21,6 +21,7 @@ SYSTEMS = frozenset({"node", "switch"})
 """Kinds of device that run an operating system here, each in a container."""
 
 LONGEST_PORT = 15
+OUTFIT = ("memory_gib", "nvme", "cpus", "threads")
 
 MOST_SYSTEMS = 96
 """Containers one machine is asked to carry; the twin is for a lab, not for the whole site."""
@@ -44,6 +45,7 @@ class Cable:
     name: str
     a: End
     b: End
+    rate_gbps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Cord:
 class Device:
     """What is delivered and where it is mounted. `gpus` holds the product of each GPU by its index.
 
-    `busbar` is what it draws `draws_w` from, or feeds, where it is not fed by power supplies of its own.
+    `busbar` is what it draws `draws_w` from, or feeds, where it is not fed by power supplies of its own. Memory, NVMe
+    drives, CPUs and their threads are 0 where nobody wrote them down.
     """
 
     name: str
@@ -88,6 +91,10 @@ class Device:
     gpus: tuple[str, ...]
     busbar: str = ""
     draws_w: int = 0
+    memory_gib: int = 0
+    nvme: int = 0
+    cpus: int = 0
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,11 @@ class Hall:
             for end in (cable.a, cable.b):
                 found[end.device].append(end.port)
         return {device: tuple(ports) for device, ports in found.items()}
+
+    @cached_property
+    def rates(self) -> dict[End, int]:
+        """Gb/s of each cabled port; 0 where the cable map does not say it."""
+        return {end: cable.rate_gbps for cable in self.cables for end in (cable.a, cable.b)}
 
     @cached_property
     def feeds(self) -> tuple[str, ...]:
@@ -159,6 +171,7 @@ def read_hall(build: Path, site: str) -> Hall:
     gpus: dict[str, list[str]] = defaultdict(list)
     for device, product in _table(build, "gpus", site).sort("device", "index").select("device", "product").iter_rows():
         gpus[device].append(product)
+    outfits = {unit: rest for unit, *rest in _table(build, "units", site).select("unit", *OUTFIT).iter_rows()}
     devices = tuple(
         Device(
             name=row["device"],
@@ -174,11 +187,17 @@ def read_hall(build: Path, site: str) -> Hall:
             gpus=tuple(gpus.get(row["device"], ())),
             busbar=loads.get(row["device"], unknown)[1] or "",
             draws_w=loads.get(row["device"], unknown)[2],
+            **{what: count or 0 for what, count in zip(OUTFIT, _outfit(row, outfits), strict=True)},
         )
         for row in rows
     )
     cables = tuple(
-        Cable(row["link"], End(row["a_device"], row["a_port"]), End(row["b_device"], row["b_port"]))
+        Cable(
+            row["link"],
+            End(row["a_device"], row["a_port"]),
+            End(row["b_device"], row["b_port"]),
+            int(row.get("rate_gbps") or 0),
+        )
         for row in _rows(build / "cables.csv", site)
     )
     addresses = tuple(
@@ -191,6 +210,11 @@ def read_hall(build: Path, site: str) -> Hall:
         shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
         raise DriverError(f"twin of {site}", "read the build files", shown, retryable=False)
     return hall
+
+
+def _outfit(row: dict[str, str], outfits: dict[str, list[int | None]]) -> list[int | None]:
+    """A device's row -> what it has of OUTFIT, which is that of the nodes of its unit."""
+    return outfits.get(row.get("unit", ""), [None] * len(OUTFIT)) if row["kind"] == "node" else [None] * len(OUTFIT)
 
 
 def _needed(rating_w: int | None, _busbar: str | None, draws_w: int) -> int:
@@ -212,7 +236,7 @@ def load_hall(path: Path) -> Hall:
     return Hall(
         site=held["site"],
         devices=tuple(Device(**{**d, "gpus": tuple(d["gpus"])}) for d in held["devices"]),
-        cables=tuple(Cable(c["name"], End(**c["a"]), End(**c["b"])) for c in held["cables"]),
+        cables=tuple(Cable(c["name"], End(**c["a"]), End(**c["b"]), c["rate_gbps"]) for c in held["cables"]),
         addresses=tuple(Address(**a) for a in held["addresses"]),
         cords=tuple(Cord(**c) for c in held["cords"]),
     )
@@ -227,7 +251,7 @@ def _rows(path: Path, site: str) -> list[dict[str, str]]:
 
 
 def _table(build: Path, name: str, site: str) -> pl.DataFrame:
-    """What only the plan's tables say: GPUs by product, and the watts of a PSU."""
+    """What only the plan's tables say: GPUs by product, the watts of a PSU, what nodes were bought with."""
     import polars as pl  # noqa: PLC0415  a second of start-up that only building a hall needs
 
     path = build / "plan" / f"{name}.parquet"

@@ -6,18 +6,35 @@ import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from lindos.twin.hall import End
 from lindos.twin.wiring import BMC_PORT, mac
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from lindos.twin.hall import Device
 
 OOB_PORTS = frozenset({"mgmt0", BMC_PORT})
+NO_RATES: Mapping[End, int] = MappingProxyType({})
+DIMM_GIB = 64
+
+OF_GPUS = frozenset({"gpu-says", "nvlink-down", "xid"})
+BY_PORT: dict[str, tuple[str, Callable[[str], str | int]]] = {
+    "nic-fec": ("nic_fec", str),
+    "nic-lanes": ("nic_lanes", int),
+}
+LISTED: dict[str, tuple[str, Callable[[str], str | int]]] = {
+    "psu-failed": ("psus_failed", int),
+    "psu-dark": ("psus_dark", int),
+    "cpu-lost": ("cpus_lost", int),
+    "sel": ("sel", str),
+}
+COUNTED = {"drive-lost": ("drives_lost", 1), "dimm-lost": ("memory_lost_gib", DIMM_GIB)}
+"""Kind of ailment -> where the doubles look for it, and what its last word is there."""
 
 _LETTERS = "0123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 _IDS = uuid.UUID("6b6b5d0e-3f0f-5a55-9d1b-6c1f3d2f9a11")
@@ -40,13 +57,16 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A NIC port; `hca` counts as the kernel would, rails first; `rail` is None where it is not on a rail."""
+    """A NIC port; `hca` counts as the kernel would, rails first; `rail` is None where it is not on a rail, and
+    `rate_gbps` 0 where the port is the virtual one that it looks like.
+    """
 
     name: str
     hca: str | None
     rail: int | None
     pci: str
     mac: str
+    rate_gbps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +84,25 @@ class Hardware:
     uuid: str
     gpus: tuple[Gpu, ...]
     nics: tuple[Nic, ...]
+    psus: int = 0
+    memory_gib: int = 0
+    nvme: int = 0
+    cpus: int = 0
+    threads: int = 0
     note: str = "double"
     faults: Mapping[str, object] = field(default_factory=dict)
 
 
 def hardware(
-    device: Device, ports: tuple[str, ...], lost_gpus: frozenset[int] = frozenset(), driver_version: str | None = None
+    device: Device,
+    ports: tuple[str, ...],
+    lost_gpus: frozenset[int] = frozenset(),
+    driver_version: str | None = None,
+    *,
+    rates: Mapping[End, int] = NO_RATES,
+    psus: int = 0,
 ) -> Hardware:
-    """A node, its cabled ports and its faults -> its Hardware, the same every time."""
+    """A node, its cabled ports with their rates, its power supplies and its faults -> its Hardware, the same always."""
     label, dell = serial_of(device), device.vendor == "dell"
     return Hardware(
         vendor=device.vendor,
@@ -91,22 +122,26 @@ def hardware(
             for index, product in enumerate(device.gpus)
             if index not in lost_gpus
         ),
-        nics=tuple(_nics(device.name, ports)),
+        nics=tuple(_nics(device.name, ports, rates)),
+        psus=psus,
+        memory_gib=device.memory_gib,
+        nvme=device.nvme,
+        cpus=device.cpus,
+        threads=device.threads,
     )
 
 
 def ailing(found: Hardware, ailments: Iterable[tuple[str, ...]]) -> Hardware:
-    """Hardware, and what ails its GPUs -> the same with it, as the doubles take it.
-
-    (`gpu-says`, index, field, value), (`nvlink-down`, index, link) or (`xid`, index, code)
+    """Hardware, and what ails it -> the same with it, as the doubles take it. An ailment is a kind and its words, those
+    of twin/faults.py without the node, or (`psu-dark`, number).
     """
+    told = list(ailments)
+    address = {gpu.index: gpu.pci.removesuffix(".0") for gpu in found.gpus}
+    of_gpus = [a for a in told if a[0] in OF_GPUS and int(a[1]) in address]
     says: dict[int, dict[str, str]] = {}
     down: dict[str, list[int]] = {}
     log = []
-    address = {gpu.index: gpu.pci.removesuffix(".0") for gpu in found.gpus}
-    for kind, index, *words in ailments:
-        if int(index) not in address:
-            continue
+    for kind, index, *words in of_gpus:
         if kind == "gpu-says":
             says.setdefault(int(index), {})[words[0]] = words[1]
         elif kind == "nvlink-down":
@@ -114,8 +149,24 @@ def ailing(found: Hardware, ailments: Iterable[tuple[str, ...]]) -> Hardware:
         else:
             log.append(f"NVRM: Xid (PCI:{address[int(index)]}): {words[0]}, pid='<unknown>', name=<unknown>")
     gpus = tuple(replace(gpu, report={**gpu.report, **says.get(gpu.index, {})}) for gpu in found.gpus)
-    faults = {name: told for name, told in (("nvlinks_inactive", down), ("kernel_log", log)) if told}
-    return replace(found, gpus=gpus, faults=faults)
+    faults = {name: what for name, what in (("nvlinks_inactive", down), ("kernel_log", log)) if what}
+    return replace(found, gpus=gpus, faults={**faults, **_of_the_rest(told)})
+
+
+def _of_the_rest(ailments: list[tuple[str, ...]]) -> dict[str, Any]:
+    """Ailments of what is no GPU -> the faults of a hardware file."""
+    faults: dict[str, Any] = {}
+    for kind, *words in ailments:
+        if kind in BY_PORT:
+            name, of = BY_PORT[kind]
+            faults.setdefault(name, {})[words[0]] = of(words[1])
+        elif kind in LISTED:
+            name, of = LISTED[kind]
+            faults.setdefault(name, []).append(of(words[0]))
+        elif kind in COUNTED:
+            name, each = COUNTED[kind]
+            faults[name] = faults.get(name, 0) + each
+    return faults
 
 
 def write_hardware(path: Path, found: Hardware) -> None:
@@ -147,7 +198,7 @@ def rail_of(port: str) -> int | None:
     return int(number) if number != port and number.isdigit() else None
 
 
-def _nics(device: str, ports: tuple[str, ...]) -> list[Nic]:
+def _nics(device: str, ports: tuple[str, ...], rates: Mapping[End, int]) -> list[Nic]:
     fabric = [port for port in ports if port not in OOB_PORTS]
     fabric.sort(key=lambda port: (rail_of(port) is None, rail_of(port) or 0, port))
     names = [*fabric, *(port for port in ports if port == "mgmt0")]
@@ -158,6 +209,7 @@ def _nics(device: str, ports: tuple[str, ...]) -> list[Nic]:
             rail=rail_of(port),
             pci=f"0000:{0x1A + 0x10 * at:02x}:00.0" if at < 14 else f"0001:{at - 13:02x}:00.0",
             mac=mac(End(device, port)),
+            rate_gbps=rates.get(End(device, port), 0) if port in fabric else 0,
         )
         for at, port in enumerate(names)
     ]

@@ -200,13 +200,20 @@ def furnish(places: Places, hall: Hall, device: Device, faults: Faults) -> None:
 
 def label(places: Places, hall: Hall, device: Device, faults: Faults) -> None:
     """A node and its faults -> its hardware file, where its doubles find it at once."""
+    mine = {cord.psu for cord in hall.cords if cord.device == device.name}
     found = hardware(
         device,
         hall.ports.get(device.name, ()),
         frozenset(faults.lost_gpus(device.name)),
         faults.driver_version(device.name),
+        rates=hall.rates,
+        psus=len(mine),
     )
-    write_hardware(places.device(device.name) / "hardware.json", ailing(found, faults.ailments(device.name)))
+    # One that has failed says so, whether it is fed or not.
+    failed = {int(fault.words[1]) for fault in faults.of("psu-failed") if fault.words[0] == device.name}
+    live = faults.live_psus(hall.cords).get(device.name, set())
+    dark = [("psu-dark", str(psu)) for psu in sorted(mine - live - failed)]
+    write_hardware(places.device(device.name) / "hardware.json", ailing(found, [*faults.ailments(device.name), *dark]))
 
 
 def _startup(places: Places, device: Device, folder: Path) -> None:

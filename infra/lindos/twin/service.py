@@ -49,6 +49,8 @@ SETTLE_S = 90.0
 
 REWIRING = frozenset({"swap-cables", "cut-cable"})
 RELABELLING = frozenset({"gpu-lost", "driver-version", *AILMENTS})
+DARKENING = frozenset({"feed-loss", "pdu-loss"})
+"""Kinds that the power supplies of any node may tell of."""
 
 log = logging.getLogger("twin")
 
@@ -219,9 +221,11 @@ class Service:
 
     def _break(self, faults: tuple[Fault, ...], changed: tuple[Fault, ...] | list[Fault]) -> None:
         self._change(replace(self.wishes, faults=Faults(faults)))
-        for fault in changed:
-            if fault.kind in RELABELLING:
-                label(self.places, self.hall, self.hall.by_name[fault.words[0]], self.wishes.faults)
+        ailing = {f.words[0] for f in changed if f.kind in RELABELLING}
+        darkened = any(f.kind in DARKENING for f in changed)
+        for node in self.hall.of_kind("node"):
+            if darkened or node.name in ailing:
+                label(self.places, self.hall, node, self.wishes.faults)
         if any(fault.kind in REWIRING for fault in changed):
             self._rewire = True
         self._awake()

@@ -21,6 +21,13 @@ def check_the_newest_result_is_of_this_node(host: Host) -> None:
     assert {("HOST-001", HOST), ("HOST-010", f"{HOST}:rail0"), ("HOST-030", HOST)} <= passed
 
 
+def check_what_doubles_answer_is_told_as_doubled(host: Host) -> None:
+    result = json.loads(host.file(RESULT).content_string)
+    doubled = {check["code"] for check in result["passed"] if check["doubled"]}
+    # Rate, FEC and lanes of a veth; memory, drives, power supplies, log and CPUs of a container.
+    assert {f"HOST-{n:03}" for n in (14, 15, 17, 70, 71, 72, 73, 78)} <= doubled
+
+
 def check_a_lost_gpu_is_found(host: Host) -> None:
     host.check_output('sed -i \'s/"count": 8/"count": 9/\' /etc/lindos/expectation.json')
     try:

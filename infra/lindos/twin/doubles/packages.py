@@ -31,11 +31,15 @@ TOOLS = {
     "dcgmi": "dcgmi",
     "dcgm-exporter": "dcgm_exporter",
     "dmesg": "dmesg",
+    "ethtool": "ethtool",
+    "free": "free",
     "ipmitool": "ipmitool",
+    "lscpu": "lscpu",
+    "lspci": "lspci",
 }
 """Command -> module of `tools` that answers."""
 
-EVERYWHERE = ("dmesg", "ipmitool")
+EVERYWHERE = ("dmesg", "ethtool", "free", "ipmitool", "lscpu", "lspci")
 """Commands that come with any double, before the distribution's own on PATH: the real ones would tell of the machine
 below."""
 

@@ -83,9 +83,24 @@ def severe(log: list[Event]) -> list[Event]:
 
 
 def memory_gib(text: str) -> float | None:
-    """/proc/meminfo -> GiB of memory that the kernel has."""
-    found = re.search(r"^MemTotal: *(\d+) kB", text, re.MULTILINE)
+    """`free -k` -> GiB of memory that the kernel has."""
+    found = re.search(r"^Mem: *(\d+)", text, re.MULTILINE)
     return int(found.group(1)) / 2**20 if found else None
+
+
+def drives(text: str) -> list[str]:
+    """`lspci -Dk -d ::0108` -> addresses of the NVMe drives that the kernel drives; a dead one it lets go of.
+
+    0000:c1:00.0 Non-Volatile memory controller: Samsung Electronics Co Ltd NVMe SSD Controller PM9A1
+            Kernel driver in use: nvme
+    """
+    found, at = [], ""
+    for line in text.splitlines():
+        if line[:1].strip():
+            at = line.split()[0]
+        elif line.strip() == "Kernel driver in use: nvme":
+            found.append(at)
+    return found
 
 
 def processors(text: str) -> tuple[int, int]:

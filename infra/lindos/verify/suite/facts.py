@@ -42,7 +42,7 @@ class Facts:
     def run(self, tool: str, arguments: str = "", patience_s: int = PATIENCE_S) -> tuple[int, str, str]:
         """A tool and its arguments, as the shell reads them -> exit status, output, standard error."""
         self.used.add(tool)
-        command = f"PATH=$PATH:/usr/sbin:/sbin timeout -k 5 {patience_s} {tool} {arguments}".rstrip()
+        command = f"LC_ALL=C PATH=$PATH:/usr/sbin:/sbin timeout -k 5 {patience_s} {tool} {arguments}".rstrip()
         if command not in self._told:
             ran = self._host.run(command)
             self._told[command] = (ran.rc, ran.stdout, ran.stderr)

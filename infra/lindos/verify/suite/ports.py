@@ -60,15 +60,30 @@ def generation(gts: float) -> int:
     return next((gen for gen, rate in reversed(GT_PER_LANE.items()) if gts >= rate), 0)
 
 
-def pci_link(text: str) -> PciLink | None:
-    """Lines of current_link_speed, current_link_width, max_link_speed, max_link_width of a device in /sys -> its link.
+def bus(text: str) -> str | None:
+    """`ethtool -i` -> the PCI address of a NIC."""
+    found = re.search(r"^bus-info: *(\S+)", text, re.MULTILINE)
+    return found.group(1) if found else None
 
-    None where the kernel does not know: it writes `Unknown`, or a width of 0 or 255.
+
+_LINK = re.compile(r"Lnk(Cap|Sta):.*?Speed (\d+(?:\.\d+)?)GT/s.*?, Width x(\d+)")
+
+
+def pci_links(text: str) -> dict[str, PciLink]:
+    """`lspci -Dvv` -> PCI address -> its link; devices that tell of none (virtual functions, who is not root) are left.
+
+    0000:1a:00.0 Ethernet controller: Mellanox Technologies MT2910 Family [ConnectX-7]
+                    LnkCap: Port #0, Speed 32GT/s, Width x16, ASPM not supported
+                    LnkSta: Speed 32GT/s (ok), Width x8 (downgraded)
     """
-    values = [float(m.group()) for line in text.splitlines() if (m := re.match(r"\d+(\.\d+)?", line.strip()))]
-    if len(values) != 4 or not 0 < values[1] <= 32 or not values[0]:
-        return None
-    return PciLink(values[0], int(values[1]), values[2], int(values[3]))
+    found: dict[str, dict[str, tuple[float, int]]] = {}
+    at = ""
+    for line in text.splitlines():
+        if line[:1].strip():
+            at = line.split()[0]
+        elif (told := _LINK.search(line)) and int(told[3]):
+            found.setdefault(at, {})[told[1]] = (float(told[2]), int(told[3]))
+    return {at: PciLink(*ends["Sta"], *ends["Cap"]) for at, ends in found.items() if len(ends) == 2}
 
 
 def carrier_losses(log: str, uptime_s: float, window_s: float) -> dict[str, int]:

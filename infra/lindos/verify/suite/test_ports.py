@@ -55,12 +55,10 @@ def test_the_nic_has_its_pcie_lanes(nic: Nic, facts: Facts) -> None:
     if not nic.get("rate_gbps"):
         raise NotExpected("no rate is planned for this port")
     _real(nic, facts)
-    at = f"/sys/class/net/{nic['name']}/device"
-    files = " ".join(f"{at}/{end}_link_{what}" for end in ("current", "max") for what in ("speed", "width"))
-    _, out, _ = facts.run("sh", f"-c 'cat {files}'")
-    link = ports.pci_link(out)
+    at = ports.bus(facts.ask("ethtool", f"-i {nic['name']}"))
+    link = ports.pci_links(facts.ask_if_there("lspci", "-Dvv -d ::0200")).get(at or "")
     if link is None:
-        raise Unmeasured("the kernel does not tell of its PCIe link")
+        raise Unmeasured(f"lspci does not tell of the PCIe link of {at or 'this port'}")
     whole = f"Gen{ports.generation(link.most_gts)} x{link.most_lanes}"
     hint = "reseat the card or its riser; `dmesg | grep 'available PCIe bandwidth'`"
     if link.gbps < nic["rate_gbps"]:

@@ -32,10 +32,15 @@ def _log(lines: list[str]) -> None:
         print(f"{number:4x} | 01/01/2025 | 00:00:00 | {line}")
 
 
+WRONG = {"psus_failed": "Failure detected", "psus_dark": "Power Supply AC lost"}
+
+
 def _supplies(machine: hardware.Hardware) -> None:
     for number in range(1, machine.psus + 1):
-        dark = number in machine.faults.get("psus_dark", [])
-        state = "Presence detected, Power Supply AC lost" if dark else "Presence detected"
+        state = "Presence detected"
+        for kind, event in WRONG.items():
+            if number in machine.faults.get(kind, []):
+                state += f", {event}"
         if number in machine.faults.get("psus_lost", []):
             state = ""
         print(f"PS{number} Status       | {0xC7 + number:02X}h | ok  | 10.{number} | {state}")
