@@ -65,6 +65,8 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
                 "frontend_network_destinations": ["10.128.0.0/12"],
                 "rdma_nic_fabric_prefix": "10.0.0.0/9",
                 "base_time_servers": ["10.192.0.2"],
+                # What people decide: engines beside those that need no more than the list of GPUs.
+                "container_toolkit_runtimes": ["containerd", "docker"],
                 **{f"{name}_version": version for name, version in versions.items()},
             },
             "children": {

@@ -128,6 +128,10 @@ def _refused() -> Iterator[Any]:
         "DCGM_FI_DEV_GPU_TEMP: a field is named DCGM_FI_..., and its",
     )
     yield "gpu_monitoring", {"gpu_monitoring_version": "4"}, "release '4': give one release of DCGM"
+    yield "container_toolkit", {"container_toolkit_version": "1.17.8"}, "give one release from 1.18.0"
+    yield "container_toolkit", {"container_toolkit_runtimes": ["podman"]}, "must be one or more of: containerd, docker"
+    yield "nccl_tests", {"nccl_tests_packages": {"nccl-tests": "latest"}}, "nccl-tests: give each package the release"
+    yield "mpi", {"mpi_transport": "ib"}, "must be one of: tcp, ucx"
     yield "nccl", {"nccl_parameters": {"DEBUG": "INFO"}}, "nccl_parameters sets DEBUG for every job"
     everything = ["10.128.0.0/12", "0.0.0.0/0"]
     yield "frontend_network", {"frontend_network_destinations": everything}, "names 0.0.0.0/0, which holds 127.0.0.1"

@@ -38,7 +38,10 @@ ROLE_GROUPS = (
     "gpu_driver",
     "fabric_manager",
     "gpu_monitoring",
+    "container_toolkit",
     "nccl",
+    "mpi",
+    "nccl_tests",
     "node_validation",
 )
 """Group = role = feature: a GPU node is in each of these through gpu_node, but for those that only some are in."""

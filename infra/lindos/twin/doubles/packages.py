@@ -20,6 +20,9 @@ DRIVERS = ("570.124.06", "570.133.20", "570.172.08", "580.65.06")
 NCCLS = ("2.26.2-1+cuda12.8", "2.27.3-1+cuda12.9")
 DCGMS = ("1:4.4.0-1", "1:4.4.1-1")
 DCGM_EXPORTERS = ("4.5.0-1",)
+CONTAINER_TOOLKITS = ("1.18.1-1", "1.18.2-1")
+BENCHMARKS = {"nccl-tests": ("2.17.6-1", "all_reduce_perf"), "nvbandwidth": ("0.8-1", "nvbandwidth")}
+"""Package that a site builds -> version and command."""
 TOOLS_VERSION = "1.0-1"
 
 TOOLS = {
@@ -28,6 +31,7 @@ TOOLS = {
     "mlxconfig": "mlxconfig",
     "mlnx_qos": "mlnx_qos",
     "cma_roce_tos": "cma_roce_tos",
+    "all_reduce_perf": "all_reduce_perf",
     "dcgmi": "dcgmi",
     "dcgm-exporter": "dcgm_exporter",
     "dmesg": "dmesg",
@@ -36,6 +40,8 @@ TOOLS = {
     "ipmitool": "ipmitool",
     "lscpu": "lscpu",
     "lspci": "lspci",
+    "nvbandwidth": "nvbandwidth",
+    "nvidia-ctk": "nvidia_ctk",
 }
 """Command -> module of `tools` that answers."""
 
@@ -68,6 +74,10 @@ def packages() -> Iterator[Package]:
         yield from _dcgm(version)
     for version in DCGM_EXPORTERS:
         yield _dcgm_exporter(version)
+    for version in CONTAINER_TOOLKITS:
+        yield from _container_toolkit(version)
+    for name, (version, command) in BENCHMARKS.items():
+        yield _tools(name, f"benchmark {command}", (command,), version)
     yield _tools("mft", "NVIDIA firmware tools", ("mlxconfig",))
     yield _tools("mlnx-tools", "NVIDIA network tools", ("ibdev2netdev", "mlnx_qos", "cma_roce_tos"))
 
@@ -197,10 +207,30 @@ def _dcgm_exporter(version: str) -> Package:
     )
 
 
-def _tools(name: str, summary: str, commands: tuple[str, ...]) -> Package:
+def _container_toolkit(version: str) -> Iterator[Package]:
+    """A release of the container toolkit -> its four packages, each of which needs the next at the same version."""
+    names = (
+        "nvidia-container-toolkit",
+        "nvidia-container-toolkit-base",
+        "libnvidia-container-tools",
+        "libnvidia-container1",
+    )
+    base = {
+        "/usr/bin/nvidia-ctk": _launcher("nvidia-ctk"),
+        "/etc/systemd/system/nvidia-cdi-refresh.service": _unit("nvidia-cdi-refresh.service"),
+        f"{STATE}/container-toolkit": _line(version.partition("-")[0]),
+    }
+    for name, below in zip(names, (*names[1:], None), strict=True):
+        depends = f"{below} (= {version})" if below else BASE
+        entries = base if name == "nvidia-container-toolkit-base" else {}
+        scripts = {"postinst": _RELOAD} if entries else {}
+        yield Package(name, version, "NVIDIA container toolkit", "amd64", {"Depends": depends}, entries, scripts)
+
+
+def _tools(name: str, summary: str, commands: tuple[str, ...], version: str = TOOLS_VERSION) -> Package:
     return Package(
         name,
-        TOOLS_VERSION,
+        version,
         summary,
         fields={"Depends": BASE},
         entries={f"/usr/bin/{command}": _launcher(command) for command in commands},
