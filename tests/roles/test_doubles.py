@@ -12,7 +12,19 @@ import pytest
 
 from lindos.twin.doubles import build_repository
 from lindos.twin.doubles.packages import DRIVERS, TOOLS, packages
-from lindos.twin.doubles.tools import cma_roce_tos, dcgm_exporter, dcgmi, ibdev2netdev, mlnx_qos, mlxconfig, nvidia_smi
+from lindos.twin.doubles.tools import (
+    all_reduce_perf,
+    cma_roce_tos,
+    dcgm_exporter,
+    dcgmi,
+    ibdev2netdev,
+    mlnx_qos,
+    mlxconfig,
+    nvbandwidth,
+    nvidia_ctk,
+    nvidia_smi,
+)
+from lindos.verify.suite import bandwidth
 
 from .node import HARDWARE
 
@@ -283,3 +295,36 @@ def test_dcgmi_needs_its_engine(machine: Path, said: Said) -> None:
     engine.parent.mkdir(parents=True)
     engine.write_text("1")
     assert said(dcgmi, "diag", "-r", "1", "-j")[0] == 0
+
+
+def test_an_engine_keeps_what_else_it_was_told(machine: Path, said: Said) -> None:
+    file = machine / "etc/docker/daemon.json"
+    file.parent.mkdir()
+    file.write_text('{"log-driver": "journald", "runtimes": {"crun": {"path": "crun"}}}')
+    for _ in range(2):
+        assert said(nvidia_ctk, "runtime", "configure", "--runtime=docker", "--nvidia-set-as-default")[0] == 0
+        told = json.loads(file.read_text())
+        assert (told["log-driver"], told["default-runtime"], set(told["runtimes"])) == (
+            "journald",
+            "nvidia",
+            {"crun", "nvidia"},
+        )
+
+
+def test_there_is_no_list_of_gpus_without_a_driver(machine: Path, said: Said) -> None:
+    (machine / "usr/lib/lindos-twin/kernel-module").unlink()
+    assert said(nvidia_ctk, "cdi", "generate", "--output=/etc/cdi/nvidia.yaml") == (1, "")
+    assert not (machine / "etc/cdi").exists()
+    assert said(nvidia_ctk, "runtime", "configure", "--runtime=podman")[0] == 1
+
+
+def test_benchmarks_print_what_the_suite_reads(machine: Path, said: Said) -> None:
+    slow = {"all_reduce_gbps": 312.5, "all_reduce_wrong": 4, "copy_gbps": {"host_to_device_memcpy_ce": 12.5}}
+    assert bandwidth.bus_rate(said(all_reduce_perf, "-b", "16G", "-e", "16G", "-g", "8")[1]) == (476.0, True)
+    _hardware(machine, {**HARDWARE, "faults": slow})
+    assert bandwidth.bus_rate(said(all_reduce_perf, "-b", "1G", "-e", "16G", "-g", "8")[1]) == (312.5, False)
+    both = said(nvbandwidth, "-t", "host_to_device_memcpy_ce", "device_to_device_memcpy_read_ce")[1]
+    assert {test: set(rates) for test, rates in bandwidth.copies(both).items()} == {
+        "host_to_device_memcpy_ce": {12.5},
+        "device_to_device_memcpy_read_ce": {390.5},
+    }

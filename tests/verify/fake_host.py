@@ -188,7 +188,7 @@ def healthy() -> dict[str, tuple[int, str]]:
         "df -P -l -x tmpfs -x devtmpfs -x squashfs -x overlay -x efivarfs": (0, DF),
         **{f"nvbandwidth -t {tests}": (0, sample("nvbandwidth.txt")) for tests in COPIES},
         "all_reduce_perf -b 16G -e 16G -g 8": (0, sample("all_reduce_perf.txt")),
-        "ib_write_bw --version": (0, "Version: 6.21\n"),
+        "ib_write_bw --version": (1, "Version: 6.21\n"),
         **{write_of(n["hca"]): (0, sample("ib_write_bw.txt")) for n in rails},
         "dcgmi diag -r 1 -j": (0, DIAGNOSIS),
         "nv-fabricmanager --version": (0, f"Fabric Manager version is : {DRIVER}\n"),

@@ -116,6 +116,10 @@ class Facts:
         """As `ask_if_there`, for a benchmark: it takes longer."""
         return self.ask_if_there(tool, arguments, MEASURING_S)
 
+    def need(self, tool: str) -> None:
+        """Raises Unmeasured where a tool is missing. Some end with 1 after --version, as perftest's do."""
+        self._run_if_there(tool, "--version")
+
     def _run_if_there(self, tool: str, arguments: str, patience_s: int = PATIENCE_S) -> tuple[int, str, str]:
         try:
             return self.run(tool, arguments, patience_s)

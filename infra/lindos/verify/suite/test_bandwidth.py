@@ -81,7 +81,7 @@ def test_rdma_writes(rail: dict[str, Any], expected: Expected, facts: Facts) -> 
         raise NotExpected(f"no rate of RDMA writes beside {model.name} is published")
     want = model.rdma_write_share * rail["rate_gbps"]
     one = f"ib_write_bw -d {rail['hca']} {LOOPBACK}"
-    facts.measure("ib_write_bw", "--version")
+    facts.need("ib_write_bw")
     rate = bandwidth.write_rate(facts.measure("sh", f"-c '{one} >/dev/null & sleep 1; {one} localhost; wait'"))
     if rate is None:
         raise Unmeasured("ib_write_bw measured nothing")

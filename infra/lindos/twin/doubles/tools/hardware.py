@@ -57,7 +57,8 @@ class Hardware:
     """What is broken beyond what `report` of a GPU says: `driver_version` that the driver claims to be, whatever is
     installed; `nvlinks_inactive`, links by GPU; `kernel_log` and `sel`, lines; `psus_lost`, `psus_failed` and
     (without power) `psus_dark`, numbers from 1; `dcgm`, what a test of DCGM found, by its name; `nic_fec`, `nic_lanes`
-    and `nic_firmware` by port; `drives_lost` and `memory_lost_gib`, how many and much; `cpus_lost`, sockets from 1.
+    and `nic_firmware` by port; `drives_lost` and `memory_lost_gib`, how many and much; `cpus_lost`, sockets from 1;
+    `all_reduce_gbps`, `all_reduce_wrong` and `copy_gbps` (by test), what benchmarks print.
     """
 
 
