@@ -65,8 +65,6 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
                 "frontend_network_destinations": ["10.128.0.0/12"],
                 "rdma_nic_fabric_prefix": "10.0.0.0/9",
                 "base_time_servers": ["10.192.0.2"],
-                # What people decide: engines beside those that need no more than the list of GPUs.
-                "container_toolkit_runtimes": ["containerd", "docker"],
                 **{f"{name}_version": version for name, version in versions.items()},
             },
             "children": {
@@ -85,6 +83,8 @@ def decided(key: str) -> dict[str, Any]:
             {"name": "ada", "keys": [key], "uid": 2001},
             {"name": "visitor", "keys": [key], "sudo": False},
         ],
+        # Beside engines that need no more than the list of GPUs.
+        "container_toolkit_runtimes": ["containerd", "docker"],
         # Other than what the container was given, to be seen.
         "base_nofile": 1024,
         "base_nproc": "4000",
