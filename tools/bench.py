@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,10 +83,15 @@ def measure(what: str, command: list[str], cwd: Path) -> Cost:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+        finally:
+            done.set()
         wall_s = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-        done.set()
         watcher.join()
         if process.returncode:
             output.seek(0)

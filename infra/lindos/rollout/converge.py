@@ -100,7 +100,7 @@ def converge(
     """
     begin = time.monotonic()
     rollout = replace(rollout, check=check or rollout.check)
-    _ship_suite(workspace)
+    ship_suite(workspace)
     limit = limit.split(",") if isinstance(limit, str) else limit
     chosen = _chosen(hosts_of(workspace), limit or (), units or ())
     memory = Memory(workspace.state / "converged.json", rollout.marks)
@@ -203,7 +203,7 @@ def _fits(pattern: str, names: Collection[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-def _ship_suite(workspace: Workspace) -> None:
+def ship_suite(workspace: Workspace) -> None:
     """The check suite, where role node_validation takes it from; left alone while it is the same."""
     if not (workspace.root / "roles" / "node_validation").is_dir():
         return
