@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HOST = "lab-a0001-r01-n01"
 ADDRESS = "10.192.0.10"
+BMC_ADDRESS = "10.192.0.11"
 DRIVER = "570.133.20"
 NCCL = "2.27.3"
 RAILS = 2
@@ -29,7 +30,7 @@ def node_variables() -> dict[str, Any]:
         "node_product": "smc_sys_421ge_tnhr2_lcc",
         "gpu_count": 8,
         "gpu_model": "h100_sxm",
-        "bmc_address": "10.192.0.11",
+        "bmc_address": BMC_ADDRESS,
         "rdma_nic_interfaces": [_rail(rail) for rail in range(RAILS)],
         "frontend_network_interfaces": [
             {"name": "fe0", "address": "10.128.0.1", "prefix_len": 31, "gateway": "10.128.0.0", "mtu": 9000}
@@ -65,6 +66,8 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
                 "frontend_network_destinations": ["10.128.0.0/12"],
                 "rdma_nic_fabric_prefix": "10.0.0.0/9",
                 "base_time_servers": ["10.192.0.2"],
+                "bmc_ntp_servers": ["10.192.0.2"],
+                "firmware_manifest": {"smc_sys_421ge_tnhr2_lcc": {"BIOS": "2.4", "BMC": "01.03.16", "Retimer": "1.0"}},
                 **{f"{name}_version": version for name, version in versions.items()},
             },
             "children": {

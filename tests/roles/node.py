@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lindos.twin.doubles import build_repository
+from lindos.twin.redfish_server import Bmc
 
-from .given import ADDRESS, HOST, decided
+from .given import ADDRESS, BMC_ADDRESS, HOST, decided
+from .machine import USER, Switch, certificate, dialect_of
 from .pci import write_devices
 
 SYSTEMS = {"debian": "localhost/lindos-node", "ubuntu": "localhost/lindos-node-ubuntu"}
@@ -104,6 +107,7 @@ class Node:
 
     name: str
     folder: Path
+    bmc: Bmc
 
     @property
     def far(self) -> str:
@@ -120,6 +124,8 @@ class Node:
             "HOME": str(self.folder / "home"),
             "PYTHONPATH": str(REPOSITORY / "infra"),
             "LANG": "C.UTF-8",
+            "LINDOS_BMC_USER": USER,
+            "LINDOS_BMC_PASSWORD": self.bmc.credentials[1],
             "LINDOS_SSH_USER": "root",
             "LINDOS_SSH_KEY": str(self.folder / "key"),
             "LINDOS_SSH_KNOWN_HOSTS": str(self.folder / "known_hosts"),
@@ -145,7 +151,8 @@ def run(*words: str) -> str:
 
 def start(folder: Path) -> Node:
     """An empty folder -> a bare node, reachable over SSH."""
-    node = Node(f"lindos-roles-{os.getpid()}", folder)
+    bmc = Bmc(HOST, dialect_of(HARDWARE["vendor"]), Switch(HARDWARE["vendor"]), (USER, secrets.token_urlsafe()))
+    node = Node(f"lindos-roles-{os.getpid()}", folder, bmc)
     if subprocess.run(["podman", "image", "exists", IMAGE], check=False).returncode != 0:
         raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build {SYSTEM}")
     try:
@@ -171,6 +178,7 @@ def _bring_up(node: Node) -> None:
     (folder / "home").mkdir()
     _furnish(folder)
     _wire(node)
+    node.bmc.start(node.far, BMC_ADDRESS, certificate(folder / "keys"))
     run(
         *("podman", "--runtime=runc", "run", "--detach", f"--name={node.name}", f"--hostname={HOST}"),
         *("--systemd=always", f"--network=ns:/run/netns/{node.name}", "--no-hosts", "--dns=none"),
@@ -191,6 +199,7 @@ def _bring_up(node: Node) -> None:
 
 def close(node: Node) -> None:
     """The node, its namespaces and their cables are gone."""
+    node.bmc.stop()
     subprocess.run(["podman", "rm", "--force", "--time=0", "--ignore", node.name], check=False, capture_output=True)
     for namespace in (node.name, node.far):
         if Path("/run/netns", namespace).exists():
@@ -219,6 +228,7 @@ def _wire(node: Node) -> None:
         run("ip", "-n", node.far, "address", "add", address, "dev", far)
         run("ip", "-n", node.far, "link", "set", far, "up")
         run("ip", "-n", node.name, "link", "set", near, "up")
+    run("ip", "-n", node.far, "address", "add", f"{BMC_ADDRESS}/26", "dev", "ctl0")
     run("ip", "-n", node.name, "address", "add", f"{ADDRESS}/26", "dev", "mgmt0")
 
 

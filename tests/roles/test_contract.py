@@ -33,7 +33,7 @@ def test_every_role_has_a_play_of_its_name_and_every_play_a_role() -> None:
 
 def test_every_folder_is_a_role() -> None:
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders - set(ROLES) == {"filter_plugins", "vars_plugins"}
+    assert folders - set(ROLES) == {"filter_plugins", "library", "module_utils", "vars_plugins"}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -120,6 +120,7 @@ def _refused() -> Iterator[Any]:
     yield "rdma_nic", {"rdma_nic_interfaces": unit}, "rail0: table 254 is one of the kernel's own"
     yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
+    yield "bmc", {"bmc_fan_mode": "loud"}, "must be one of: leave, standard, performance"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"
     odd = [{"field": "DCGM_FI_DEV_GPU_TEMP", "type": "gauge", "help": "hot, or not"}]
     yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -181,7 +181,8 @@ def test_a_refusal_is_passed_on_in_the_words_of_the_dialect(running: Running, cl
 
 
 def test_nothing_else_can_be_changed(running: Running, client: httpx.Client) -> None:
-    assert client.patch(running.dialect.system_path, json={"AssetTag": "x"}).status_code == 405
+    assert client.patch(running.dialect.chassis_path, json={"AssetTag": "x"}).status_code == 405
+    assert client.patch(running.dialect.system_path, json={"AssetTag": "x"}).status_code == 400
     assert client.post(running.dialect.system_path, json={}).status_code == 405
     assert client.post(f"{ROOT}/nowhere", json={}).status_code == 404
 
@@ -196,3 +197,36 @@ def test_a_body_too_large_is_not_read(running: Running, client: httpx.Client) ->
     answer = client.post(running.dialect.reset_path, content=b"x" * ((1 << 20) + 1))
 
     assert answer.status_code == 400
+
+
+def bios(running: Running, client: httpx.Client) -> tuple[dict[str, Any], str]:
+    """The BIOS as it is, and where its settings are staged."""
+    shown = client.get(f"{running.dialect.system_path}/Bios").json()
+    return shown["Attributes"], shown["@Redfish.Settings"]["SettingsObject"]["@odata.id"]
+
+
+def test_a_bios_takes_its_settings_when_the_machine_boots(running: Running, client: httpx.Client) -> None:
+    before, staged = bios(running, client)
+    name = next(n for n in before if n.upper().startswith("SRIOV") or n.startswith("SR_IOV"))
+    assert client.patch(staged, json={"Attributes": {name: "Enabled"}}).status_code == 200
+    assert bios(running, client)[0] == before
+    assert client.get(staged).json()["Attributes"][name] == "Enabled"
+    client.post(running.dialect.reset_path, json={"ResetType": "ForceRestart"})
+    assert bios(running, client)[0] == before | {name: "Enabled"}
+
+
+def test_idrac_takes_no_second_job_while_one_waits(running: Running, client: httpx.Client) -> None:
+    before, staged = bios(running, client)
+    first, second = sorted(before)[:2]
+    assert client.patch(staged, json={"Attributes": {first: "x"}}).status_code == 200
+    again = client.patch(staged, json={"Attributes": {second: "x"}}).status_code
+    assert again == (400 if running.dialect.vendor == "dell" else 200)
+    assert client.patch(staged, json={"Attributes": {"NoSuch": "x"}}).status_code == 400
+
+
+def test_the_event_log_is_emptied_where_that_is_asked_for(running: Running, client: httpx.Client) -> None:
+    path = f"{running.dialect.log_owner}/LogServices/{running.bmc.settings.factory.log}"
+    assert client.get(f"{path}/Entries").json()["Members@odata.count"] == 1
+    target = client.get(path).json()["Actions"]["#LogService.ClearLog"]["target"]
+    assert client.post(target, json={}).status_code == 204
+    assert client.get(f"{path}/Entries").json()["Members@odata.count"] == 0

@@ -10,11 +10,13 @@ import pytest
 from lindos.twin.hall import Device
 from lindos.twin.hardware import hardware
 from lindos.twin.power import Supply
+from lindos.twin.redfish_settings import clear_path
 from lindos.twin.redfish_tree import DIALECTS, ROOT, Dialect, View, resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UPDATE = "UpdateService/Actions/UpdateService.SimpleUpdate"
 PRODUCTS = {
     "dell": ("dell_xe9680", "PowerEdge XE9680"),
     "supermicro": ("smc_sys_421ge_tnhr2_lcc", "SYS-421GE-TNHR2-LCC"),
@@ -59,7 +61,8 @@ def links(body: Any) -> Iterator[str]:
 
 def test_every_link_leads_somewhere(dialect: Dialect, view: View) -> None:
     tree = resources(dialect, view)
-    known = {*tree, f"{ROOT}/SessionService/Sessions", dialect.reset_path}
+    actions = {clear_path(dialect.log_owner, dialect.out_of_the_box()), f"{ROOT}/{UPDATE}"}
+    known = {*tree, f"{ROOT}/SessionService/Sessions", dialect.reset_path, *actions}
 
     broken = {link for body in tree.values() for link in links(body) if link.partition("#")[0] not in known}
 

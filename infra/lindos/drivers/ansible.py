@@ -12,8 +12,10 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import ansible_runner
@@ -21,7 +23,7 @@ import ansible_runner
 from lindos.errors import DriverError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MITOGEN_KNOWS = ((2, 10), (2, 20))
 """Releases of ansible-core that the pinned Mitogen has code for, first and last."""
@@ -125,23 +127,8 @@ def play(request: Play, tell: Callable[[Event], None], how: Strategy | None = No
     request.work.mkdir(parents=True, exist_ok=True)
     limit = request.work / "limit"
     limit.write_text("".join(f"{host}\n" for host in request.limit))
-    done = ansible_runner.run(
-        private_data_dir=str(request.work),
-        project_dir=str(request.folder),
-        playbook=str(request.playbook),
-        inventory=[str(path) for path in request.inventories],
-        limit=f"@{limit}",
-        extravars=dict(request.variables),
-        cmdline="--check --diff" if request.check else None,
-        tags=",".join(request.tags) or None,
-        forks=request.forks,
-        envvars=_environment(request.folder, how),
-        settings={"job_timeout": request.timeout_s, "idle_timeout": 0, "suppress_ansible_output": True},
-        event_handler=listener,
-        quiet=True,
-        suppress_env_files=True,
-        rotate_artifacts=20,
-    )
+    with _handed_over() as secrets:
+        done = _run(request, limit, listener, _environment(request.folder, how) | secrets)
     outcomes = tuple(listener.outcome(host) for host in request.limit)
     if done.status in {"timeout", "canceled"} or (done.rc != 0 and not listener.troubled):
         raise DriverError(
@@ -154,7 +141,39 @@ def play(request: Play, tell: Callable[[Event], None], how: Strategy | None = No
     return PlayResult(outcomes, how.name, time.monotonic() - begin)
 
 
+def _run(request: Play, limit: Path, listener: _Listener, environment: dict[str, str]) -> Any:
+    """What a Play asks for, whom, who hears of it, and the environment -> ansible-runner's record of it."""
+    return ansible_runner.run(
+        private_data_dir=str(request.work),
+        project_dir=str(request.folder),
+        playbook=str(request.playbook),
+        inventory=[str(path) for path in request.inventories],
+        limit=f"@{limit}",
+        extravars=dict(request.variables),
+        cmdline="--check --diff" if request.check else None,
+        tags=",".join(request.tags) or None,
+        forks=request.forks,
+        envvars=environment,
+        settings={"job_timeout": request.timeout_s, "idle_timeout": 0, "suppress_ansible_output": True},
+        event_handler=listener,
+        quiet=True,
+        suppress_env_files=True,
+        rotate_artifacts=20,
+    )
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108  a file system that never reaches a disk
 SECRETS = ("LINDOS_BMC_PASSWORD", "PULUMI_CONFIG_PASSPHRASE")
+
+
+@contextmanager
+def _handed_over() -> Iterator[dict[str, str]]:
+    """-> environment that names a file with the BMCs' password, which is there, in memory, for as long as a play is."""
+    password = os.environ.get("LINDOS_BMC_PASSWORD", "")
+    with NamedTemporaryFile("w", prefix="lindos-", dir=MEMORY if MEMORY.is_dir() else None) as file:
+        file.write(password)
+        file.flush()
+        yield {"LINDOS_BMC_PASSWORD_FILE": file.name} if password else {}
 
 
 class _Listener:

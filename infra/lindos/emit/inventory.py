@@ -32,6 +32,8 @@ ROLE_GROUPS = (
     "base",
     "node_tuning",
     "lldp",
+    "bmc",
+    "firmware",
     "frontend_network",
     "rdma_nic",
     "roce_qos",
@@ -218,6 +220,7 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         "lindos_digest": plan.digest,
         "frontend_network_destinations": [FRONTEND_BLOCK],
         "rdma_nic_fabric_prefix": FABRIC_BLOCK,
+        "bmc_ntp_servers": list(servers(plan)),
     }
     if (prefix := plan_prefix6(plan.addresses)) is not None:
         everywhere["rdma_nic_fabric_prefix6"] = fabric_prefix6(prefix)

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lindos.twin import netns
+from lindos.twin.redfish_settings import changeable, clear_path
 from lindos.twin.redfish_tree import (
     ROOT,
     Refusal,
@@ -59,7 +60,16 @@ class Bmc:
         self.switch = switch
         self.credentials = credentials
         self.sessions: dict[str, tuple[str, str]] = {}
+        self.settings = dialect.out_of_the_box()
         self._server: _Server | None = None
+
+    def resources(self) -> dict[str, Json]:
+        """Every resource as it is now, by path."""
+        return resources(self.dialect, self.switch.view(), self.settings)
+
+    @property
+    def changeable(self) -> frozenset[str]:
+        return changeable(self.dialect.system_path, self.dialect.manager_path, self.settings)
 
     @property
     def answers(self) -> bool:
@@ -152,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == f"{ROOT}/SessionService/Sessions":
             self._answer(200, collection_of_sessions(list(bmc.sessions)))
             return
-        found = resources(bmc.dialect, bmc.switch.view()).get(path)
+        found = bmc.resources().get(path)
         if found is None and (held := bmc.sessions.get(path.removeprefix(session_path("")))):
             found = session(path.removeprefix(session_path("")), held[1])
         if found is None:
@@ -169,7 +179,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif self._admitted(path):
             if path == bmc.dialect.reset_path:
                 self._reset(body)
-            elif path in resources(bmc.dialect, bmc.switch.view()):
+            elif path == clear_path(bmc.dialect.log_owner, bmc.settings):
+                bmc.settings.entries.clear()
+                self._answer(204, None)
+            elif path == f"{ROOT}/UpdateService/Actions/UpdateService.SimpleUpdate":
+                self._update(body)
+            elif path in bmc.resources():
                 self._refuse(
                     Refusal(405, "Base.1.8.OperationNotAllowed", "The HTTP method is not allowed on this resource.")
                 )
@@ -185,9 +200,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(204, None)
 
     def do_PATCH(self) -> None:
-        if self._body() is not None and self._admitted(path := self._path()):
+        bmc, path, body = self.server.bmc, self._path(), self._body()
+        if body is None or not self._admitted(path):
+            return
+        if path not in bmc.changeable:
             message = f"The resource at the URI {path} has no property that can be changed."
             self._refuse(Refusal(405, "Base.1.8.OperationNotAllowed", message))
+        elif why := bmc.settings.refuses(path, bmc.resources()[path], body):
+            self._refuse(Refusal(400, "Base.1.8.PropertyUnknown", why))
+        else:
+            bmc.settings.change(path, body)
+            self._answer(200, error("Base.1.8.Success", "The request completed successfully."))
 
     def _path(self) -> str:
         return self.path.partition("?")[0].rstrip("/") or "/"
@@ -246,10 +269,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif refusal := bmc.switch.reset(str(wanted)):
             self._refuse(refusal)
         elif bmc.dialect.reset_status == 204:
+            bmc.settings.boot()
             self._answer(204, None)
         else:
+            bmc.settings.boot()
             done = error("Base.1.8.Success", "The request completed successfully.")["error"]
             self._answer(200, {"error": {**done, "code": "Base.1.8.Success"}})
+
+    def _update(self, body: Json) -> None:
+        """Takes the address of an image; the twin has no machine that would flash it."""
+        if not body.get("ImageURI"):
+            message = "The action SimpleUpdate requires the parameter ImageURI to be present in the request body."
+            self._refuse(Refusal(400, "Base.1.8.ActionParameterMissing", message))
+            return
+        updates = self.server.bmc.settings.updates
+        updates.append(body)
+        self._answer(202, None, {"Location": f"{ROOT}/TaskService/Tasks/{len(updates)}"})
 
     def _not_found(self, path: str) -> None:
         message = f"The resource at the URI {path} was not found."

@@ -9,6 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lindos.twin.redfish_settings import (
+    BOOT_TARGETS,
+    Settings,
+    attributes_path,
+    bios,
+    logs,
+    of_manager,
+    update_service,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -48,6 +58,7 @@ class Refusal:
 class Dialect:
     """What differs between the vendors' services. A `Refusal` of None: the request is accepted and changes nothing."""
 
+    vendor: str
     manufacturer: str
     system: str
     manager: str
@@ -78,6 +89,15 @@ class Dialect:
         return f"{ROOT}/Chassis/{self.chassis}"
 
     @property
+    def log_owner(self) -> str:
+        """The event log hangs below the manager (iDRAC) or below the system (Supermicro)."""
+        return self.manager_path if self.vendor == "dell" else self.system_path
+
+    def out_of_the_box(self) -> Settings:
+        """Settings as the factory left them."""
+        return Settings(self.vendor)
+
+    @property
     def reset_path(self) -> str:
         return f"{self.system_path}/Actions/ComputerSystem.Reset"
 
@@ -97,6 +117,7 @@ def _dell_oem(view: View) -> Json:
 
 DIALECTS: dict[str, Dialect] = {
     "dell": Dialect(
+        vendor="dell",
         manufacturer="Dell Inc.",
         system="System.Embedded.1",
         manager="iDRAC.Embedded.1",
@@ -124,6 +145,7 @@ DIALECTS: dict[str, Dialect] = {
         nic_id="NIC.Slot.{}-1-1",
     ),
     "supermicro": Dialect(
+        vendor="supermicro",
         manufacturer="Supermicro",
         system="1",
         manager="1",
@@ -152,8 +174,9 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 
-def resources(dialect: Dialect, view: View) -> dict[str, Json]:
-    """A Dialect and a View -> every resource of the service, by path without a trailing slash."""
+def resources(dialect: Dialect, view: View, settings: Settings | None = None) -> dict[str, Json]:
+    """A Dialect, a View and what was changed -> every resource of the service, by path without a trailing slash."""
+    settings = settings or dialect.out_of_the_box()
     nics = [
         _nic(dialect, f"{dialect.system_path}/EthernetInterfaces", number, found.mac)
         for number, found in enumerate(view.hardware.nics, start=1)
@@ -162,8 +185,12 @@ def resources(dialect: Dialect, view: View) -> dict[str, Json]:
     port = _manager_port(dialect, view)
     found = [
         _service_root(dialect, view),
-        _system(dialect, view),
-        _manager(dialect, view),
+        _system(dialect, view, settings),
+        _manager(dialect, view, settings),
+        *bios(dialect.system_path, settings),
+        *of_manager(dialect.manager_path, settings),
+        *logs(dialect.log_owner, settings),
+        *update_service(settings, dialect.firmware),
         _chassis(dialect, view),
         _power(dialect, view),
         _session_service(),
@@ -177,7 +204,8 @@ def resources(dialect: Dialect, view: View) -> dict[str, Json]:
         *nics,
         *gpus,
     ]
-    return {"/redfish": {"v1": f"{ROOT}/"}, **{str(body["@odata.id"]): body for body in found}}
+    tree = settings.applied({str(body["@odata.id"]): body for body in found})
+    return {"/redfish": {"v1": f"{ROOT}/"}, **tree}
 
 
 def collection_of_sessions(ids: Iterable[str]) -> Json:
@@ -214,13 +242,17 @@ def _service_root(dialect: Dialect, view: View) -> Json:
         Managers=_ref(f"{ROOT}/Managers"),
         Chassis=_ref(f"{ROOT}/Chassis"),
         SessionService=_ref(f"{ROOT}/SessionService"),
+        UpdateService=_ref(f"{ROOT}/UpdateService"),
         Links={"Sessions": _ref(f"{ROOT}/SessionService/Sessions")},
         Oem={"Lindos": {"Doubled": True}},
     )
 
 
-def _system(dialect: Dialect, view: View) -> Json:
+def _system(dialect: Dialect, view: View, settings: Settings) -> Json:
     path, hardware = dialect.system_path, view.hardware
+    # iDRAC keeps what follows a loss of power in the BIOS (AcPwrRcvry).
+    restores = {"PowerRestorePolicy": "LastState"} if settings.factory.restores else {}
+    logged = {"LogServices": _ref(f"{path}/LogServices")} if dialect.log_owner == path else {}
     reset = {"target": dialect.reset_path, "ResetType@Redfish.AllowableValues": list(dialect.reset_types)}
     return _resource(
         path,
@@ -234,7 +266,9 @@ def _system(dialect: Dialect, view: View) -> Json:
         SKU=hardware.serial if dialect.manufacturer == "Dell Inc." else None,
         UUID=hardware.uuid,
         PowerState=view.power_state,
-        PowerRestorePolicy="LastState",
+        **restores,
+        **logged,
+        Bios=_ref(f"{path}/Bios"),
         LastResetTime=view.last_reset or None,
         Status={
             "State": "Enabled" if view.power_state == "On" else "StandbyOffline",
@@ -248,6 +282,7 @@ def _system(dialect: Dialect, view: View) -> Json:
         Boot={
             "BootSourceOverrideEnabled": "Disabled",
             "BootSourceOverrideTarget": "None",
+            "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
             "BootSourceOverrideMode": "UEFI",
         },
         Links={"Chassis": [_ref(dialect.chassis_path)], "ManagedBy": [_ref(dialect.manager_path)]},
@@ -256,7 +291,14 @@ def _system(dialect: Dialect, view: View) -> Json:
     )
 
 
-def _manager(dialect: Dialect, view: View) -> Json:
+def _manager(dialect: Dialect, view: View, settings: Settings) -> Json:
+    path = dialect.manager_path
+    more: Json = {"LogServices": _ref(f"{path}/LogServices")} if dialect.log_owner == path else {}
+    if settings.factory.fan_mode:
+        more["Oem"] = {"Supermicro": {"FanMode": _ref(f"{path}/Oem/Supermicro/FanMode")}}
+    own: Json = {}
+    if settings.factory.attributes:
+        own = {"Oem": {"Dell": {"DellAttributes": [_ref(attributes_path(path))]}}}
     return _resource(
         dialect.manager_path,
         "Manager.v1_9_0.Manager",
@@ -268,9 +310,12 @@ def _manager(dialect: Dialect, view: View) -> Json:
         PowerState="On",
         Status={"State": "Enabled", "Health": "OK"},
         EthernetInterfaces=_ref(f"{dialect.manager_path}/EthernetInterfaces"),
+        NetworkProtocol=_ref(f"{path}/NetworkProtocol"),
+        **more,
         Links={
             "ManagerForServers": [_ref(dialect.system_path)],
             "ManagerForChassis": [_ref(dialect.chassis_path)],
+            **own,
         },
     )
 
