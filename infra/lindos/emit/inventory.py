@@ -220,13 +220,12 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         "lindos_digest": plan.digest,
         "frontend_network_destinations": [FRONTEND_BLOCK],
         "rdma_nic_fabric_prefix": FABRIC_BLOCK,
-        "bmc_ntp_servers": list(servers(plan)),
     }
     if (prefix := plan_prefix6(plan.addresses)) is not None:
         everywhere["rdma_nic_fabric_prefix6"] = fabric_prefix6(prefix)
         everywhere["frontend_network_destinations6"] = [frontend_prefix6(prefix)]
     if time_servers := servers(plan):
-        everywhere["base_time_servers"] = list(time_servers)
+        everywhere |= dict.fromkeys(("base_time_servers", "bmc_ntp_servers"), list(time_servers))
     everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
     yield _json("inventory/hosts.json", {"all": {"vars": everywhere, "children": _groups(plan, units)}})

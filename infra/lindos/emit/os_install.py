@@ -114,4 +114,6 @@ def os_install(plan: Plan, keys: Sequence[str] = ()) -> Iterator[Artefact]:
         yield Artefact(f"boot/{role}.ipxe", script.encode())
         if keys:
             yield Artefact(f"boot/seed/{role}/user-data", user_data(port, keys).encode())
+            # What is asked for and not there is asked for again, for seconds.
             yield Artefact(f"boot/seed/{role}/meta-data", b"{}\n")
+            yield Artefact(f"boot/seed/{role}/vendor-data", b"")
