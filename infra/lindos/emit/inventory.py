@@ -225,7 +225,7 @@ def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]
         everywhere["rdma_nic_fabric_prefix6"] = fabric_prefix6(prefix)
         everywhere["frontend_network_destinations6"] = [frontend_prefix6(prefix)]
     if time_servers := servers(plan):
-        everywhere |= dict.fromkeys(("base_time_servers", "bmc_ntp_servers"), list(time_servers))
+        everywhere |= {name: list(time_servers) for name in ("base_time_servers", "bmc_ntp_servers")}
     everywhere |= lossless(plan)
     everywhere |= {f"{name}_version": version for name, version in sorted(software.items())}
     yield _json("inventory/hosts.json", {"all": {"vars": everywhere, "children": _groups(plan, units)}})
