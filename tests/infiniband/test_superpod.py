@@ -135,6 +135,7 @@ def test_hosts_are_told_of_infiniband_and_not_of_roce() -> None:
     assert all(not h["rdma_nic_interfaces"] and len(h["infiniband_hcas"]) == 8 for h in hosts.values())
     assert not any(k.startswith("roce_qos") for k in inventory["vars"])
     assert inventory["children"]["roce_qos"] == inventory["children"]["rdma_nic"] == {"children": {}}
+    assert set(inventory["children"]["ib_host"]["children"]) == set(inventory["children"]["gpu_node"]["children"])
     assert inventory["children"]["nccl"] == {"children": {"gpu_node": {}}}
     wanted = json.loads(files["expect/a0001.json"])["superpod-a0001-r01-n01"]
     assert {n["purpose"] for n in wanted["nics"]} == {"frontend", "mgmt"}

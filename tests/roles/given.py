@@ -40,6 +40,22 @@ def node_variables() -> dict[str, Any]:
     }
 
 
+def infiniband() -> dict[str, Any]:
+    """-> variables of the same node on InfiniBand, as emit writes them beside the others."""
+    hcas = [
+        {
+            "name": f"rail{rail}",
+            "hca": f"mlx5_{rail}",
+            "rail": rail,
+            "rate_gbps": 800,
+            "peer_device": f"lab-a0001-leaf0{rail}",
+            "peer_port": "IB1/1/1",
+        }
+        for rail in range(RAILS)
+    ]
+    return node_variables() | {"rdma_nic_interfaces": [], "infiniband_hcas": hcas}
+
+
 def _rail(rail: int) -> dict[str, Any]:
     base = f"10.{16 * rail}.0"
     return {
@@ -120,10 +136,14 @@ def expectation(roles: Iterable[str] = ()) -> dict[str, Any]:
     }
 
 
-def write_build(build: Path, roles: list[str]) -> None:
-    """A folder -> build/lab, as far as roles and rollout read it: what the host is told lies beside its groups."""
+def write_build(build: Path, roles: list[str], variables: dict[str, Any] | None = None) -> None:
+    """A folder -> build/lab, as far as roles and rollout read it: what the host is told lies beside its groups.
+
+    `variables` are those of another node than `node_variables` tells of.
+    """
     groups = inventory(roles)
     told = groups["all"]["children"]["gpu_node"].pop("hosts")
+    told[HOST] = variables or told[HOST]
     groups["all"]["children"]["gpu_node"]["children"] = {"a0001": {}}
     (build / "inventory" / "host_vars").mkdir(parents=True)
     (build / "inventory" / "hosts.json").write_text(json.dumps(groups))

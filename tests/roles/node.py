@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lindos.twin.doubles import build_repository
 from lindos.twin.redfish_server import Bmc
@@ -25,6 +26,9 @@ from lindos.twin.redfish_server import Bmc
 from .given import ADDRESS, BMC_ADDRESS, HOST, decided
 from .machine import USER, Switch, certificate, dialect_of
 from .pci import write_devices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SYSTEMS = {"debian": "localhost/lindos-node", "ubuntu": "localhost/lindos-node-ubuntu"}
 SYSTEM = os.environ.get("LINDOS_NODE_SYSTEM", "debian")
@@ -70,6 +74,12 @@ HARDWARE = {
         }
         for rail in range(2)
     ],
+}
+
+# The same NICs, as they are shipped for Ethernet, in a node that is cabled to InfiniBand.
+ON_INFINIBAND = {
+    **HARDWARE,
+    "nics": [{**nic, "model": "ConnectX8", "firmware": {"LINK_TYPE_P1": "2"}} for nic in HARDWARE["nics"]],
 }
 
 # A container shares the kernel of this machine. What would reach it is a copy in memory, as in the twin.
@@ -149,14 +159,14 @@ def run(*words: str) -> str:
     return done.stdout
 
 
-def start(folder: Path) -> Node:
-    """An empty folder -> a bare node, reachable over SSH."""
-    bmc = Bmc(HOST, dialect_of(HARDWARE["vendor"]), Switch(HARDWARE["vendor"]), (USER, secrets.token_urlsafe()))
+def start(folder: Path, hardware: Mapping[str, Any] = HARDWARE) -> Node:
+    """An empty folder, what the node is made of -> a bare node, reachable over SSH."""
+    bmc = Bmc(HOST, dialect_of(hardware["vendor"]), Switch(hardware["vendor"]), (USER, secrets.token_urlsafe()))
     node = Node(f"lindos-roles-{os.getpid()}", folder, bmc)
     if subprocess.run(["podman", "image", "exists", IMAGE], check=False).returncode != 0:
         raise RuntimeError(f"no image {IMAGE}: build it with tools/node-image/build {SYSTEM}")
     try:
-        _bring_up(node)
+        _bring_up(node, hardware)
     except BaseException as error:
         error.add_note(_last_words(node))
         close(node)
@@ -173,10 +183,10 @@ def _last_words(node: Node) -> str:
     return "\n".join(f"{done.stdout}{done.stderr}".strip() for done in said)
 
 
-def _bring_up(node: Node) -> None:
+def _bring_up(node: Node, hardware: Mapping[str, Any]) -> None:
     folder = node.folder
     (folder / "home").mkdir()
-    _furnish(folder)
+    _furnish(folder, hardware)
     _wire(node)
     node.bmc.start(node.far, BMC_ADDRESS, certificate(folder / "keys"))
     run(
@@ -206,11 +216,11 @@ def close(node: Node) -> None:
             run("ip", "netns", "delete", namespace)
 
 
-def _furnish(folder: Path) -> None:
+def _furnish(folder: Path, hardware: Mapping[str, Any]) -> None:
     build_repository(folder / "repository")
     write_devices(folder / "pci")
     (folder / "hardware").mkdir()
-    (folder / "hardware" / "hardware.json").write_text(json.dumps(HARDWARE))
+    (folder / "hardware" / "hardware.json").write_text(json.dumps(hardware))
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
     for name in ("roles", "ansible.cfg"):
         (folder / name).symlink_to(REPOSITORY / name)

@@ -122,6 +122,10 @@ def _refused() -> Iterator[Any]:
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
     yield "bmc", {"bmc_fan_mode": "loud"}, "must be one of: leave, standard, performance"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"
+    hca = {"name": "rail0", "hca": "mlx5_0", "rail": 0}
+    yield "ib_host", {"infiniband_hcas": [hca, {**hca, "name": "rail1"}]}, "two rail ports share a hca: mlx5_0, mlx5_0"
+    silent = {"infiniband_hcas": [hca], "ib_host_node_description": "%h"}
+    yield "ib_host", silent, "it names the device with %d"
     odd = [{"field": "DCGM_FI_DEV_GPU_TEMP", "type": "gauge", "help": "hot, or not"}]
     yield (
         "gpu_monitoring",

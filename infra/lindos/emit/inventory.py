@@ -37,6 +37,7 @@ ROLE_GROUPS = (
     "frontend_network",
     "rdma_nic",
     "roce_qos",
+    "ib_host",
     "gpu_driver",
     "fabric_manager",
     "gpu_monitoring",
@@ -49,6 +50,8 @@ ROLE_GROUPS = (
 """Group = role = feature: a GPU node is in each of these through gpu_node, but for those that only some are in."""
 ETHERNET_ROLES = ("rdma_nic", "roce_qos")
 """Roles that set up rails of Ethernet: nodes on InfiniBand are in none of them."""
+INFINIBAND_ROLES = ("ib_host",)
+"""Roles that set up rails of InfiniBand: nodes on Ethernet are in none of them."""
 SWITCHING_ROLES = ("fabric_manager",)
 """Roles of nodes with NVSwitches of their own: where GPUs share NVLink over trays, those run it."""
 
@@ -149,7 +152,10 @@ def _members(plan: Plan) -> dict[str, list[str] | None]:
     """Plan -> units that a role is for, by role; None where it is for those of all."""
     trays = plan.devices.filter(pl.col("role") == "nvlink").select("unit").unique()
     switching = None if trays.is_empty() else plan.units.join(trays, on="unit", how="anti")["unit"].to_list()
-    some = dict.fromkeys(ETHERNET_ROLES, _routed_units(plan)) | dict.fromkeys(SWITCHING_ROLES, switching)
+    routed = _routed_units(plan)
+    others = [] if routed is None else [unit for unit in plan.units["unit"] if unit not in set(routed)]
+    some = dict.fromkeys(ETHERNET_ROLES, routed) | dict.fromkeys(INFINIBAND_ROLES, others)
+    some |= dict.fromkeys(SWITCHING_ROLES, switching)
     return {role: some.get(role) for role in ROLE_GROUPS}
 
 

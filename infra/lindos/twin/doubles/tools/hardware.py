@@ -31,7 +31,10 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Nic:
-    """A network port; `hca` is its RDMA device, empty where it has none, `rate_gbps` 0 where no NIC is doubled."""
+    """A network port; `hca` is its RDMA device, empty where it has none, `rate_gbps` 0 where no NIC is doubled.
+
+    `model` as mlxconfig calls it; `firmware`, the settings it was shipped with where they are not the usual ones.
+    """
 
     name: str
     pci: str
@@ -39,6 +42,8 @@ class Nic:
     rail: int | None = None
     mac: str = ""
     rate_gbps: int = 0
+    model: str = "ConnectX7"
+    firmware: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def read() -> Hardware:
             n.get("rail"),
             n.get("mac") or "",
             n.get("rate_gbps") or 0,
+            n.get("model", "ConnectX7"),
+            n.get("firmware", {}),
         )
         for n in found.get("nics", ())
     )

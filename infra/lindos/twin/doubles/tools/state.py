@@ -27,7 +27,13 @@ def save(name: str, settings: Settings) -> None:
 
 def hca_of(device: str) -> str:
     """RDMA device, PCI address or interface -> RDMA device; empty where there is no such NIC."""
+    nic = nic_of(device)
+    return nic.hca if nic else ""
+
+
+def nic_of(device: str) -> hardware.Nic | None:
+    """RDMA device, PCI address or interface -> the NIC; None where there is none such."""
     for nic in hardware.read().nics:
         if nic.hca and device in {nic.hca, nic.pci, nic.pci.removeprefix("0000:"), nic.name}:
-            return nic.hca
-    return ""
+            return nic
+    return None
