@@ -31,5 +31,6 @@ roles-ubuntu: setup ## the test cycle of every role on Ubuntu 24.04 as well
 lint: setup ## ruff, mypy, import contracts, ansible-lint, yamllint, shellcheck
 	@tools/lint
 
-bench: setup ## times and memory of the largest site, as a table
+bench: setup ## times and memory of the largest site, and what checking 16 nodes takes, as tables
 	@$(WITH) python tools/bench.py
+	@$(WITH) python tools/bench_verify.py 16

@@ -153,3 +153,23 @@ def test_addresses_may_carry_a_port() -> None:
         "[2001:db8::1]:2222": ("2001:db8::1", 2222),
         "2001:db8::1": ("2001:db8::1", 22),
     }
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_of_a_large_file_of_known_hosts_only_what_is_about_the_host_is_taken(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hashed: bool
+) -> None:
+    """Paramiko compares each entry that it reads with all before it."""
+    known = box.known_hosts(tmp_path / "known_hosts")
+    name, rest = known.read_text().split(maxsplit=1)
+    if hashed:
+        name = paramiko.HostKeys.hash_host(name)
+    others = "".join(f"192.0.2.{n},x{n} {rest}" for n in range(200))
+    known.write_text(f"# a comment\n\n{others}{name} {rest}@revoked * {rest}")
+    read = []
+    from_line = paramiko.hostkeys.HostKeyEntry.from_line
+    monkeypatch.setattr(
+        paramiko.hostkeys.HostKeyEntry, "from_line", lambda line, *more: read.append(line) or from_line(line, *more)
+    )
+    assert ssh.run(to(box, host_keys=HostKeys(known)), "true").rc == 0
+    assert len(read) == 1

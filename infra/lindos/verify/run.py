@@ -343,7 +343,8 @@ def _keep(workspace: Workspace, result: VerifyResult, hosts: set[str] | None) ->
     if hosts is not None:
         observations += [o for o in read_observations(seen_at) if o.device not in hosts]
         old = read_findings(findings_at.parent) if findings_at.exists() else ()
-        findings += [f for f in old if f.subject.partition(":")[0] not in hosts and f not in findings]
+        told = set(findings)
+        findings += [f for f in old if f.subject.partition(":")[0] not in hosts and f not in told]
     findings_at.parent.mkdir(parents=True, exist_ok=True)
     fresh = findings_at.with_name(f"{findings_at.name}.new")
     fresh.write_text(json.dumps([f.as_dict() for f in findings], indent=1) + "\n", encoding="utf-8")
