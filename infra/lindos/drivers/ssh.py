@@ -26,8 +26,8 @@ CHUNK = 1 << 16
 SSH_PORT = 22
 POLL_S = 0.005
 POLL_SHARE = 0.02
-"""Of the time that a command has been silent: how long to wait before looking again. Sixty-four that take seconds are
-not looked at two hundred times a second each.
+"""Of the time that a command has taken: how long to wait before looking again. Looking two hundred times a second took
+more of the processor than all else that is done for a host.
 """
 STRAGGLER_S = 5.0
 """How long a child that a command left behind may hold its output open."""
@@ -233,7 +233,7 @@ class Connection:
             channel.exec_command(line)
             out, err = bytearray(), bytearray()
             left: bytes | None = stdin
-            late, heard = math.inf, time.monotonic()
+            late, began = math.inf, time.monotonic()
             while True:
                 left = _feed(channel, left)
                 # sshd tells the exit status as soon as the command is gone; its output may come after that.
@@ -243,11 +243,9 @@ class Connection:
                     break
                 if time.monotonic() > deadline:
                     raise TimeoutError
-                if moved:
-                    heard = time.monotonic()
-                else:
+                if not moved:
                     late = min(late, time.monotonic() + STRAGGLER_S) if ended else late
-                    time.sleep(max(POLL_S, (time.monotonic() - heard) * POLL_SHARE) if left is None else POLL_S)
+                    time.sleep(max(POLL_S, (time.monotonic() - began) * POLL_SHARE) if left is None else POLL_S)
             rc = channel.recv_exit_status()
             if rc < 0 and not transport.is_active():
                 raise EOFError("closed by the host")
