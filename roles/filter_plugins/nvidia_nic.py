@@ -9,12 +9,23 @@ import re
 from typing import Any
 
 
-def mlxconfig_drift(printed: str, wanted: dict[str, object]) -> list[dict[str, Any]]:
-    """Sections, wanted firmware settings -> what to set: [{"device": "mlx5_0", "settings": ["LINK_TYPE_P1=2"]}]."""
+def mlxconfig_drift(
+    printed: str, wanted: dict[str, object], by_nic: dict[str, dict[str, object]] | None = None
+) -> list[dict[str, Any]]:
+    """Sections, wanted firmware settings -> what to set: [{"device": "mlx5_0", "settings": ["LINK_TYPE_P1=2"]}].
+
+    `by_nic` are settings by `Device type`, which go over those of all; None there wants nothing.
+    """
     drift = []
     for _, device, text in _sections(printed):
         now = mlxconfig_next_boot(text)
-        settings = [f"{name}={value}" for name, value in sorted(wanted.items()) if now.get(name) != str(value)]
+        kind = re.search(r"^Device type:\s*(\S+)", text, re.MULTILINE)
+        ours = wanted | (by_nic or {}).get(kind[1] if kind else "", {})
+        settings = [
+            f"{name}={value}"
+            for name, value in sorted(ours.items())
+            if value is not None and now.get(name) != str(value)
+        ]
         if settings:
             drift.append({"device": device, "settings": settings})
     return drift

@@ -102,6 +102,8 @@ def decided(key: str) -> dict[str, Any]:
             {"name": "ada", "keys": [key], "uid": 2001},
             {"name": "visitor", "keys": [key], "sudo": False},
         ],
+        # As in a virtual machine, which sees no PCIe tree.
+        "nccl_topology_file": "{{ playbook_dir | dirname }}/inventories/lab/topology.xml",
         # Beside engines that need no more than the list of GPUs.
         "container_toolkit_runtimes": ["containerd", "docker"],
         # Other than what the container was given, to be seen.

@@ -225,6 +225,7 @@ def _furnish(folder: Path, hardware: Mapping[str, Any]) -> None:
     for name in ("roles", "ansible.cfg"):
         (folder / name).symlink_to(REPOSITORY / name)
     shutil.copytree(REPOSITORY / "inventories" / "lab", folder / "inventories" / "lab")
+    (folder / "inventories" / "lab" / "topology.xml").write_text('<system version="1"><cpu numaid="0"/></system>\n')
     people = folder / "inventories" / "lab" / "group_vars" / "all" / "tests.yml"
     people.write_text(json.dumps(decided((folder / "key.pub").read_text().strip())))
 

@@ -119,6 +119,8 @@ def _refused() -> Iterator[Any]:
     yield "node_tuning", {"node_tuning_cpu_governor": "fast"}, "must be one of: performance, powersave"
     yield "rdma_nic", {"rdma_nic_interfaces": unit}, "rail0: table 254 is one of the kernel's own"
     yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"
+    yield "rdma_nic", {"rdma_nic_stack": "doca"}, "give rdma_nic_version, the release of doca-ofed"
+    yield "gpu_driver", {"gpu_driver_peer_memory": "none"}, "must be one of: dmabuf, peermem"
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
     yield "bmc", {"bmc_fan_mode": "loud"}, "must be one of: leave, standard, performance"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"

@@ -41,6 +41,12 @@ def check_the_kernel_is_told_not_to_load_another_driver(host: Host) -> None:
     assert "blacklist nouveau" in host.check_output("modprobe --showconfig")
 
 
+def check_memory_is_shared_by_what_the_kernel_has(host: Host) -> None:
+    """dmabuf: nothing is loaded for it; what the role writes is what systemd reads at boot."""
+    assert host.run("/lib/systemd/systemd-modules-load /etc/modules-load.d/60-gpu-driver.conf").rc == 0
+    assert "nvidia_peermem" not in host.file("/etc/modules-load.d/60-gpu-driver.conf").content_string
+
+
 def check_what_answers_says_that_it_is_a_double(host: Host) -> None:
     assert host.file("/usr/share/lindos-twin/packages/nvidia-utils-570-server").exists
     assert "nvidia-smi" in host.file("/usr/share/lindos-twin/doubled.json").content_string

@@ -19,7 +19,12 @@ def check_every_job_reads_the_fabrics_settings(host: Host) -> None:
         "NCCL_IB_TC": "106",
         "NCCL_CROSS_NIC": "0",
         "NCCL_IB_QPS_PER_CONNECTION": "4",
+        "NCCL_TOPO_FILE": "/etc/nccl-topology.xml",
     }
+
+
+def check_the_tree_that_jobs_are_pointed_to_is_there(host: Host) -> None:
+    assert host.file("/etc/nccl-topology.xml").content_string.startswith('<system version="1">')
 
 
 def check_the_release_is_the_one_asked_for(host: Host) -> None:
