@@ -281,6 +281,19 @@ def test_prometheus_reads_of_each_gpu(machine: Path) -> None:
     assert not any("FAN_SPEED" in line for line in lines)
 
 
+def test_a_bluefield_is_a_dpu_until_it_is_told(machine: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = {"model": "BlueField3", "firmware": {"LINK_TYPE_P1": "2"}}
+    _hardware(machine, {**HARDWARE, "nics": [{**HARDWARE["nics"][0], **shipped}, HARDWARE["nics"][1]]})
+    shown = said(mlxconfig, "-d", "mlx5_0", "-e", "query")[1]
+    assert "Device type:        BlueField3" in shown
+    assert "IB(1)           ETH(2)          ETH(2)" in shown
+    said(mlxconfig, "-d", "mlx5_0", "-y", "set", "INTERNAL_CPU_OFFLOAD_ENGINE=1")
+    asked = ("q", "INTERNAL_CPU_OFFLOAD_ENGINE")
+    assert said(mlxconfig, "-d", "mlx5_0", *asked)[1].split()[-1] == "DISABLED(1)"
+    monkeypatch.setattr("sys.argv", ["mlxconfig", "-d", "mlx5_1", *asked])
+    assert mlxconfig.main() == mlxconfig.FAILED
+
+
 @pytest.mark.parametrize(
     ("line", "words"), [("GPU_TEMP, gauge, T", "could not find"), ("DCGM_FI_DEV_X, gauge", "3 fields")]
 )

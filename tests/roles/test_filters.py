@@ -120,6 +120,21 @@ def test_firmware_is_compared_by_what_the_next_boot_brings() -> None:
     ]
 
 
+def test_a_kind_of_nic_has_settings_of_its_own() -> None:
+    wanted: dict[str, object] = {"CNP_DSCP_P1": 4, "ATS_ENABLED": 0}
+    kinds: dict[str, dict[str, object]] = {
+        "BlueField3": {"INTERNAL_CPU_OFFLOAD_ENGINE": 1},
+        "ConnectX8": {"ATS_ENABLED": None},
+    }
+    for kind, settings in (
+        ("ConnectX7", ["ATS_ENABLED=0", "CNP_DSCP_P1=4"]),
+        ("BlueField3", ["ATS_ENABLED=0", "CNP_DSCP_P1=4", "INTERNAL_CPU_OFFLOAD_ENGINE=1"]),
+        ("ConnectX8", ["CNP_DSCP_P1=4"]),
+    ):
+        printed = f"# rail0 mlx5_0\n\nDevice #1:\n----------\n\nDevice type:        {kind}           \n"
+        assert NIC.mlxconfig_drift(printed, wanted, kinds) == [{"device": "mlx5_0", "settings": settings}]
+
+
 def test_a_setting_the_firmware_does_not_show_is_set() -> None:
     assert NIC.mlxconfig_drift(_sections(MLXCONFIG), {"ATS_ENABLED": 0}) == [
         {"device": "mlx5_0", "settings": ["ATS_ENABLED=0"]}
