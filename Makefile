@@ -5,7 +5,7 @@ SHELL := /bin/bash
 WITH := tools/with-env
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab clean-lab test lint bench roles-ubuntu
+.PHONY: help setup lab clean-lab test lint bench roles-ubuntu boot-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,3 +34,6 @@ lint: setup ## ruff, mypy, import contracts, ansible-lint, yamllint, shellcheck
 bench: setup ## times and memory of the largest site, and what checking 16 nodes takes, as tables
 	@$(WITH) python tools/bench.py
 	@$(WITH) python tools/bench_verify.py 16
+
+boot-check: setup ## a machine of QEMU boots over the network from what is emitted; root, about ten minutes
+	@$(WITH) tools/boot-check/run

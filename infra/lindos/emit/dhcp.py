@@ -143,7 +143,13 @@ def _kea(plan: Plan, managed: pl.DataFrame, server: str) -> str:
     own: it is known by its port and its MAC address instead. All requests come through relays.
     """
     head = {
-        "interfaces-config": {"interfaces": ["*"], "dhcp-socket-type": "udp"},
+        "interfaces-config": {
+            "interfaces": ["*"],
+            "dhcp-socket-type": "udp",
+            # After a power failure the server is up before its port has a carrier; it looks again for ten minutes.
+            "service-sockets-max-retries": 120,
+            "service-sockets-retry-wait-time": 5000,
+        },
         "valid-lifetime": LEASE_S,
         "match-client-id": False,
         "host-reservation-identifiers": ["circuit-id"],
