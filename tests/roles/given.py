@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lindos.emit.inventory import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 HOST = "lab-a0001-r01-n01"
 ADDRESS = "10.192.0.10"
@@ -110,8 +110,36 @@ def decided(key: str) -> dict[str, Any]:
         "base_nofile": 1024,
         "base_nproc": "4000",
         "node_tuning_hugepages": {"2M": 512, "1G": 4},
+        "storage_client_mounts": [
+            {"path": "/mnt/data-sets", "server": "10.192.0.2", "export": "/data", "nconnect": 8, "options": ["ro"]},
+        ],
+        "slurm_node_controllers": [ADDRESS],
         "base_hosts": {"192.0.2.7": ["mirror", "mirror.lab"]},
     }
+
+
+MUNGE_KEY = "a cluster has one key, and this is the one of these tests\n"
+
+# What people have on their controller before the roles come: here it is the node itself.
+SLURM_CONF = f"""
+ClusterName=lab
+SlurmctldHost={HOST}({ADDRESS})
+SlurmctldParameters=enable_configless
+SlurmUser=root
+StateSaveLocation=/var/lib/slurm/slurmctld
+SlurmdSpoolDir=/var/lib/slurm/slurmd
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+TopologyPlugin=topology/tree
+SelectType=select/cons_tres
+GresTypes=gpu
+ReturnToService=2
+MailProg=/bin/true
+NodeName=DEFAULT Gres=gpu:h100_sxm:8
+NodeName={HOST} NodeAddr={ADDRESS}
+NodeName=lab-a0001-r01-n02,lab-a0002-r01-n[01-02] NodeAddr=192.0.2.1 State=FUTURE
+PartitionName=all Nodes=ALL Default=YES
+"""
 
 
 def expectation(roles: Iterable[str] = ()) -> dict[str, Any]:
@@ -150,5 +178,8 @@ def write_build(build: Path, roles: list[str], variables: dict[str, Any] | None 
     (build / "inventory" / "host_vars").mkdir(parents=True)
     (build / "inventory" / "hosts.json").write_text(json.dumps(groups))
     (build / "inventory" / "host_vars" / "a0001.json").write_text(json.dumps(told))
+    (build / "slurm").mkdir()
+    for emitted in (Path(__file__).parents[1] / "golden" / "lab" / "slurm").iterdir():
+        (build / "slurm" / emitted.name).write_text(emitted.read_text())
     (build / "expect").mkdir()
     (build / "expect" / "a0001.json").write_text(json.dumps({HOST: expectation(roles)}))

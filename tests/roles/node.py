@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from lindos.twin.doubles import build_repository
 from lindos.twin.redfish_server import Bmc
 
-from .given import ADDRESS, BMC_ADDRESS, HOST, decided
+from .given import ADDRESS, BMC_ADDRESS, HOST, MUNGE_KEY, SLURM_CONF, decided
+from .listing import CHOSEN
 from .machine import USER, Switch, certificate, dialect_of
 from .pci import write_devices
 
@@ -108,6 +109,29 @@ mount --bind /run/mask/hugepages /sys/kernel/mm/hugepages
 mount --bind /srv/pci /sys/bus/pci
 # The image keeps its log in memory, for a dozen machines run on one; here it is the role that decides.
 rm /etc/systemd/journald.conf.d/lindos.conf
+# slurmd looks whether the device files of its GPUs are there, and devices.
+for gpu in 0 1 2 3 4 5 6 7; do
+    touch /dev/nvidia$gpu
+    mount --bind /dev/null /dev/nvidia$gpu
+done
+"""
+
+# Slurm's controller, which is people's own: from the distribution, as they would, and with their slurm.conf.
+CONTROLLER = f"""
+set -eu
+echo 'deb [trusted=yes] file:/srv/distribution ./' >/etc/apt/sources.list.d/people.list
+mkdir -p /etc/slurm /var/lib/slurm/slurmctld
+printf '127.0.0.1 localhost\\n{ADDRESS} {HOST}\\n' >>/etc/hosts
+cat >/etc/slurm/slurm.conf <<'END'
+{SLURM_CONF}
+END
+# It ends after a minute without any node, and a role may come to it in that minute or after.
+mkdir -p /etc/systemd/system/slurmctld.service.d
+printf '[Service]\\nRestart=always\\nRestartSec=1\\n' >/etc/systemd/system/slurmctld.service.d/people.conf
+apt-get --quiet update
+DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends install slurmctld slurm-client
+systemctl start slurmctld.service
+rm -rf /etc/apt/sources.list.d/people.list /var/lib/apt/lists/*
 """
 
 
@@ -138,6 +162,7 @@ class Node:
             "LINDOS_BMC_PASSWORD": self.bmc.credentials[1],
             "LINDOS_SSH_USER": "root",
             "LINDOS_SSH_KEY": str(self.folder / "key"),
+            "LINDOS_MUNGE_KEY": str(self.folder / "munge.key"),
             "LINDOS_SSH_KNOWN_HOSTS": str(self.folder / "known_hosts"),
         }
         return subprocess.run(
@@ -192,6 +217,7 @@ def _bring_up(node: Node, hardware: Mapping[str, Any]) -> None:
     run(
         *("podman", "--runtime=runc", "run", "--detach", f"--name={node.name}", f"--hostname={HOST}"),
         *("--systemd=always", f"--network=ns:/run/netns/{node.name}", "--no-hosts", "--dns=none"),
+        "--device=/dev/autofs",
         *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN"),
         f"--volume={folder / 'repository'}:/srv/lindos-repo:ro",
         f"--volume={folder / 'hardware'}:/etc/lindos-twin:ro",
@@ -202,6 +228,8 @@ def _bring_up(node: Node, hardware: Mapping[str, Any]) -> None:
     run("podman", "cp", str(folder / "key.pub"), f"{node.name}:/etc/ssh/key.pub")
     node.sh("install -D -m 600 /etc/ssh/key.pub ~root/.ssh/authorized_keys")
     _until_up(node)
+    if {"topology", "slurm_node"} & set(CHOSEN):
+        node.sh(CONTROLLER)
     # Asked over the network: where the first caller starts the daemon, it has no key before.
     scan = run("ip", "netns", "exec", node.far, "ssh-keyscan", "-t", "ed25519", ADDRESS)
     (folder / "known_hosts").write_text(scan)
@@ -219,6 +247,7 @@ def close(node: Node) -> None:
 def _furnish(folder: Path, hardware: Mapping[str, Any]) -> None:
     build_repository(folder / "repository")
     write_devices(folder / "pci")
+    (folder / "munge.key").write_text(MUNGE_KEY)
     (folder / "hardware").mkdir()
     (folder / "hardware" / "hardware.json").write_text(json.dumps(hardware))
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))

@@ -121,6 +121,12 @@ def _refused() -> Iterator[Any]:
     yield "rdma_nic", {"rdma_nic_interfaces": twice}, "two rail NICs share a address: 10.0.0.1, 10.0.0.1"
     yield "rdma_nic", {"rdma_nic_stack": "doca"}, "give rdma_nic_version, the release of doca-ofed"
     yield "gpu_driver", {"gpu_driver_peer_memory": "none"}, "must be one of: dmabuf, peermem"
+    nfs = {"path": "/mnt/data", "server": "10.0.0.9", "export": "/data"}
+    yield "storage_client", {"storage_client_mounts": [nfs | {"path": "data"}]}, "'data': give a whole path"
+    yield "storage_client", {"storage_client_mounts": [nfs, nfs]}, "two of storage_client_mounts have one path"
+    yield "storage_client", {"storage_client_scratch": "raid5"}, "must be one of: none, raid0"
+    both = {"slurm_node_controllers": ["ctl"], "slurm_node_conf": "/site/slurm.conf"}
+    yield "slurm_node", both, "slurmd reads one or the other, give one"
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
     yield "bmc", {"bmc_fan_mode": "loud"}, "must be one of: leave, standard, performance"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"

@@ -34,6 +34,10 @@ sysctl net.ipv4.conf.rail0 net.ipv4.tcp_rmem vm.swappiness
 
 whole = pytest.mark.skipif(some_left_out(), reason="not run: LINDOS_ROLES leaves roles out")
 
+# Roles that do nothing unless it is asked for at the command line.
+ASKED_FOR = {"reboot"}
+BUSY = [role for role in ROLES if role not in ASKED_FOR]
+
 CHECKS = [
     pytest.param(getattr(module, name), id=f"{role}-{name.removeprefix('check_')}")
     for role in ROLES
@@ -83,7 +87,7 @@ def host(cycle: Cycle) -> Host:
     return testinfra.get_host(f"podman://{cycle.node.name}")
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", BUSY)
 def test_a_check_on_a_bare_node_says_what_would_change(cycle: Cycle, role: str) -> None:
     assert cycle.checked["trouble"] == []
     assert _changes(cycle.checked, role) > 0
@@ -93,7 +97,7 @@ def test_a_check_writes_nothing(cycle: Cycle) -> None:
     assert cycle.written_by_check == []
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", BUSY)
 def test_a_converge_changes_the_node(cycle: Cycle, role: str) -> None:
     assert cycle.converged["trouble"] == []
     assert _changes(cycle.converged, role) > 0
@@ -128,6 +132,25 @@ def test_an_operator_comes_in_by_key_and_by_nothing_else(cycle: Cycle) -> None:
     without = cycle.node.operate(*ssh, "-o", "PubkeyAuthentication=no", to, "true")
     assert without.returncode == 255
     assert "Permission denied (publickey)" in without.stderr
+
+
+@pytest.mark.skipif("reboot" not in ROLES, reason="not run: LINDOS_ROLES leaves out reboot")
+def test_a_node_is_rebooted_where_people_say_so_and_no_job_runs(cycle: Cycle) -> None:
+    """As far as a check goes: what a reboot of this node ends is its container."""
+    assert [e["task"] for e in cycle.converged["events"] if e["role"] == "reboot"] == []
+    cycle.node.sh("touch /run/reboot-required")
+    wanted: dict[str, Any] = {"check": True, "tags": ["reboot"], "variables": {"reboot_wanted": True}}
+    said = cycle.converge(**wanted)
+    assert (said["trouble"], [e["task"] for e in said["events"] if e["status"] == "changed"]) == (
+        [],
+        ["Reboot, and wait"],
+    )
+    cycle.node.sh("cp /bin/sleep /tmp/slurmstepd; systemd-run --quiet --unit=step /tmp/slurmstepd 600")
+    ((role, _, reason),) = cycle.converge(**wanted)["trouble"]
+    cycle.node.sh("systemctl stop step.service; rm /run/reboot-required")
+    assert role == "reboot"
+    assert f"{HOST} is not rebooted: it has jobs: " in reason
+    assert _changes(cycle.converge(**wanted)) == 0, "nothing asks for it any more"
 
 
 @whole

@@ -45,6 +45,9 @@ ROLE_GROUPS = (
     "nccl",
     "mpi",
     "nccl_tests",
+    "storage_client",
+    "slurm_node",
+    "reboot",
     "node_validation",
 )
 """Group = role = feature: a GPU node is in each of these through gpu_node, but for those that only some are in."""
@@ -64,9 +67,14 @@ SERVICES = {
     "gpu_driver": ("nvidia-persistenced",),
     "fabric_manager": ("nvidia-fabricmanager",),
     "gpu_monitoring": ("nvidia-dcgm", "nvidia-dcgm-exporter"),
+    "slurm_node": ("munge",),
     "node_validation": ("lindos-validation.timer",),
 }
 """Role -> units of systemd that it leaves running: what is then expected of a node in its group."""
+
+
+PEOPLES = ("topology",)
+"""Groups of roles whose hosts are no part of the plan: people name them, in the site's groups.yml."""
 
 
 PURPOSES = ("rail", "frontend", "storage")
@@ -213,7 +221,7 @@ def _groups(plan: Plan, units: Mapping[str, list[HostView]]) -> dict[str, Any]:
         groups[unit] = {"hosts": members} | ({"vars": told[unit]} if unit in told else {})
     for role, some in _members(plan).items():
         groups[role] = {"children": {"gpu_node": {}} if some is None else {unit: {} for unit in some}}
-    return groups
+    return groups | {role: {} for role in PEOPLES}
 
 
 def inventory(plan: Plan, views: Iterable[HostView], software: Mapping[str, str]) -> Iterator[Artefact]:
