@@ -37,19 +37,29 @@ WITH = str(ROOT / "tools/with-env")
 
 
 def site_of(nodes: int) -> dict[str, Any]:
-    """Nodes, an even number -> the lab's site file with so many, half of either vendor, and room for them."""
+    """Nodes, a multiple of four -> the lab's site file with so many, a unit of either vendor, and room for them.
+
+    Its switches have more ports, so that there are few: what is measured are nodes.
+    """
     site: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "inventories/lab/site.yaml")
     gpus = nodes * GPUS_A_NODE
-    fleets = [fleet | {"gpus": gpus // 2} for fleet in site["compute"]["fleets"]]
+    fleets = [fleet | {"gpus": gpus // 2, "unit": {"racks": nodes // 4}} for fleet in site["compute"]["fleets"]]
     halls = [site["halls"][0] | {"rows": 4, "racks_per_row": max(6, nodes)}]
     sources = [site["power"]["sources"][0] | {"mw": gpus / 250}]
     chain = site["power"]["chain"] | {"transformer": {"kva": 500}}
+    # Its one network rack holds the switches of all.
+    oob = site["fabrics"]["oob"] | {"racks_per_switch": 4}
+    for assumed in site["assumptions"]:
+        if "cages" in assumed["facts"]:
+            assumed["facts"]["cages"]["count"] = 64
+            assumed["facts"]["power_w_max"] = 1500
     return site | {
         "site": SITE,
         "grows_to": gpus,
         "compute": site["compute"] | {"fleets": fleets},
         "halls": halls,
         "power": site["power"] | {"sources": sources, "chain": chain},
+        "fabrics": site["fabrics"] | {"oob": oob},
     }
 
 
@@ -122,7 +132,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--there"]:
         there(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("nodes", nargs="?", type=int, default=16, help="an even number of nodes")
+    parser.add_argument("nodes", nargs="?", type=int, default=16, help="a multiple of four")
     parser.add_argument("--again", nargs="*", type=int, default=[1, 4, 16], help="nodes of each second run")
     options = parser.parse_args()
     # Ended from outside, it still takes its twin down.

@@ -516,13 +516,24 @@ def converge(
         int, typer.Option(min=0, max=100, help="Percent of a wave that may fail; past it no further wave begins.")
     ] = 10,
     again: Annotated[bool, typer.Option("--again", help="Go to hosts that are done as well.")] = False,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tags", metavar="ROLE", help="Only this role; can be repeated.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="What a role is told instead, as YAML; can be repeated."),
+    ] = None,
 ) -> None:
-    """Make the nodes what their roles say, in waves; goes on where it was stopped, and leaves alone who is done."""
-    from lindos.rollout.converge import Rollout
+    """Make the nodes what their roles say, in waves; goes on where it was stopped, and leaves alone who is done.
+
+    With --tags or --set a run is one of a kind: who is done is not left alone, and is not done by it.
+    """
+    from lindos.rollout.converge import Rollout, read_settings
     from lindos.rollout.converge import converge as run
 
+    told = read_settings(settings or ())
     _, workspace, _ = _read(site)
-    rollout = Rollout(check=dry, again=again, budget=budget / 100)
+    rollout = Rollout(check=dry, again=again, budget=budget / 100, tags=tuple(tags or ()), variables=told)
     result = run(workspace, limit=limit or None, units=unit or None, rollout=rollout, progress=say)
     raise typer.Exit(0 if result.ok else 3)
 

@@ -89,6 +89,7 @@ def inventory(roles: list[str], **software: str) -> dict[str, Any]:
             "children": {
                 "gpu_node": {"hosts": {HOST: node_variables()}},
                 "a0001": {"hosts": {HOST: {}}},
+                "ib_host": {},
                 **{role: {"children": {"gpu_node": {}}} for role in roles},
             },
         }

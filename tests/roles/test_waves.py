@@ -10,7 +10,7 @@ import pytest
 from lindos.drivers import ansible
 from lindos.emit.inventory import ranges
 from lindos.errors import DriverError, SpecError
-from lindos.rollout.converge import ConvergeResult, Rollout, converge
+from lindos.rollout.converge import ConvergeResult, Rollout, converge, read_settings
 from lindos.rollout.waves import hosts_of, waves_of
 from lindos.workspace import Workspace
 
@@ -213,6 +213,33 @@ def test_hosts_groups_and_units_can_be_picked(site: Site) -> None:
 def test_a_name_that_is_nowhere_is_refused(site: Site) -> None:
     with pytest.raises(SpecError, match="no host, group or unit of that name has a role: a0009"):
         site.converge(units=["a0009"])
+
+
+def test_a_role_that_is_nowhere_is_refused(site: Site) -> None:
+    with pytest.raises(SpecError, match="there is no role ncll"):
+        site.converge(tags=("ncll",))
+    assert site.plays == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["reboot_wanted=true", "reboot_at_once=5%"], {"reboot_wanted": True, "reboot_at_once": "5%"}),
+        (["base_time_servers=[10.0.0.1, ntp.example]"], {"base_time_servers": ["10.0.0.1", "ntp.example"]}),
+        (["reboot_reason=a = b"], {"reboot_reason": "a = b"}),
+        (["nccl_topology_file="], {"nccl_topology_file": None}),
+    ],
+)
+def test_what_a_role_is_told_instead_is_yaml(given: list[str], told: dict[str, object]) -> None:
+    assert read_settings(given) == told
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"), [("reboot", "no NAME=VALUE"), ("re boot=1", "no NAME=VALUE"), ("a=[1", "no YAML")]
+)
+def test_a_setting_that_is_none_is_refused(setting: str, wrong: str) -> None:
+    with pytest.raises(SpecError, match=wrong):
+        read_settings([setting])
 
 
 def test_what_is_not_emitted_is_told(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+import yaml
+
 from lindos.drivers import ansible
 from lindos.errors import DriverError, Problem, SpecError
 from lindos.rollout.memory import Marks, Memory, SshMarks
@@ -22,7 +24,7 @@ from lindos.rollout.waves import Host, Wave, hosts_of, suite_of, waves_of
 from lindos.verify import zipapp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
     from typing import Any, TextIO
 
@@ -100,6 +102,7 @@ def converge(
     """
     begin = time.monotonic()
     rollout = replace(rollout, check=check or rollout.check)
+    _refuse_unknown(workspace, rollout.tags)
     ship_suite(workspace)
     limit = limit.split(",") if isinstance(limit, str) else limit
     chosen = _chosen(hosts_of(workspace), limit or (), units or ())
@@ -129,6 +132,31 @@ def converge(
         log=log,
         stopped=tally.stopped,
     )
+
+
+def _refuse_unknown(workspace: Workspace, tags: Iterable[str]) -> None:
+    """Tags of which one is no role's: an error, for Ansible would do nothing and call that success."""
+    roles = {path.parent.parent.name for path in (workspace.root / "roles").glob("*/meta/argument_specs.yml")}
+    if unknown := sorted(set(tags) - roles - {"install"}):
+        raise SpecError(
+            Problem(f"there is no role {', '.join(unknown)}", hint=f"roles: {', '.join(sorted(roles)) or 'none here'}")
+        )
+
+
+def read_settings(given: Iterable[str]) -> dict[str, Any]:
+    """NAME=VALUE as typed -> variables of roles by name; a value is YAML, as it would be in group_vars."""
+    told: dict[str, Any] = {}
+    for setting in given:
+        name, sign, value = setting.partition("=")
+        if not sign or not name.isidentifier():
+            raise SpecError(
+                Problem(f"--set {setting}: this is no NAME=VALUE", hint="for example --set reboot_wanted=true")
+            )
+        try:
+            told[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SpecError(Problem(f"--set {name}: {value!r} is no YAML", hint=" ".join(str(error).split()))) from None
+    return told
 
 
 def _summary(tally: _Tally, done: int, left: int, *, check: bool) -> str:

@@ -78,6 +78,8 @@ def operator_side(place: Places) -> tuple[str, dict[str, str]]:
         "LINDOS_SSH_KEY": str(keys.operator),
         "LINDOS_SSH_USER": "root",
         "LINDOS_SSH_KNOWN_HOSTS": str(keys.known_hosts),
+        # Another twin's nodes may have these addresses: connections that Ansible keeps open are not shared with it.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"~/.ansible/cp/{namespace}",
     }
 
 
