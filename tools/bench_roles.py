@@ -106,15 +106,15 @@ def told_of(project: Path) -> dict[str, dict[str, Any]]:
     return {host: told for file in files for host, told in sorted(json.loads(file.read_text()).items())}
 
 
-def rows(nodes: int, again: list[int]) -> Iterator[str]:
-    """Nodes, and how many of them once more -> lines of the table, each as soon as it is known."""
+def rows(strategies: list[str], nodes: int, again: list[int]) -> Iterator[str]:
+    """Strategies, nodes, and how many of them once more -> lines of the table, each as soon as it is known."""
     with scratch_project("lab") as project:
         os.environ["LINDOS_ROOT"] = str(project)
         (project / "inventories" / "lab").rename(project / "inventories" / SITE)
         (project / "inventories" / SITE / "groups.yml").unlink()
         YAML().dump(site_of(nodes), project / "inventories" / SITE / "site.yaml")
         lindos(project, "emit", SITE)
-        for strategy in ("linear", "mitogen_linear"):
+        for strategy in strategies:
             try:
                 lindos(project, "twin", "up", SITE)
                 subprocess.run(inside("power-on"), cwd=project, check=True)
@@ -134,11 +134,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("nodes", nargs="?", type=int, default=16, help="a multiple of four")
     parser.add_argument("--again", nargs="*", type=int, default=[1, 4, 16], help="nodes of each second run")
+    parser.add_argument("--strategy", nargs="*", default=["linear", "mitogen_linear"], help="of Ansible's, in order")
     options = parser.parse_args()
     # Ended from outside, it still takes its twin down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print("| strategy | run | nodes | wall s | CPU s | peak MiB |\n|---|---|--:|--:|--:|--:|", flush=True)
-    for line in rows(options.nodes, [n for n in options.again if n <= options.nodes]):
+    for line in rows(options.strategy, options.nodes, [n for n in options.again if n <= options.nodes]):
         print(line, flush=True)
 
 
