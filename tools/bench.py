@@ -86,7 +86,9 @@ def measure(what: str, command: list[str], cwd: Path) -> Cost:
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
+            # What it wrote into is removed next: it has to have ended.
             os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
             raise
         finally:
             done.set()

@@ -281,8 +281,9 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(sys.argv[-1]), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
+    # Before the engine hears of it: one that is killed right then would leave another parent to be taken for it.
     threading.Thread(target=_leave_with_the_engine, args=(os.getppid(),), daemon=True).start()
+    print(port, flush=True)
     with suppress(KeyboardInterrupt):
         server.wait_for_termination()
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,17 @@ def run(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def until_booted(name: str) -> None:
+    """Waits until it has booted, well or not; `--wait` alone ends at once where there is no bus yet."""
+    deadline = time.monotonic() + 60
+    ask = ["podman", "exec", name, "systemctl", "is-system-running", "--wait"]
+    while time.monotonic() < deadline:
+        said = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+        if said in {"running", "degraded"}:
+            return
+        time.sleep(0.2)
+
+
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
     """A booted machine without a network; takes a shell command, gives its output."""
@@ -27,8 +39,7 @@ def machine() -> Iterator[Machine]:
         *("--cap-add", "NET_ADMIN,NET_RAW,SYS_ADMIN", run(RECIPE / "build", "--name"), "/sbin/init"),
     )
     try:
-        # Status 1 is `degraded`, which a test looks at.
-        subprocess.run(["podman", "exec", name, "systemctl", "is-system-running", "--wait"], check=False, timeout=60)
+        until_booted(name)
         yield lambda command: run("podman", "exec", name, "sh", "-c", command)
     finally:
         run("podman", "rm", "--force", "--time", "0", name)

@@ -207,7 +207,7 @@ def test_guids_are_kept_beside_what_else_was_observed(tmp_path):
 def nobody(monkeypatch, zipapp):
     """Nobody answers over SSH, so that what remains is the subnets'."""
     monkeypatch.setattr(run, "build", lambda _: zipapp)
-    monkeypatch.setattr(run, "ask", lambda *_: Replies())
+    monkeypatch.setattr(run, "ask", lambda *_, **__: Replies())
     monkeypatch.setattr(run, "_forwarded", lambda *_: run._Told([], []))
     monkeypatch.setattr(run, "probe", lambda *_: ({}, {}))
 
