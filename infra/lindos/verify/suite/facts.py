@@ -155,9 +155,15 @@ class Facts:
         return {(line.split()[0], line.split()[1]) for line in self.ask("sh", f"-c '{asked} wait'").splitlines()}
 
     def is_virtual(self, interface: str) -> bool:
-        """Whether no device stands behind an interface (veth, bridge): it has no rate of its own."""
+        """Whether neither a device nor its double stands behind an interface (veth, bridge): it has no rate."""
         _, out, _ = self.run("sh", "-c 'ls -d /sys/class/net/*/device'")
-        return f"/sys/class/net/{interface}/device" not in out.split()
+        if f"/sys/class/net/{interface}/device" in out.split():
+            return False
+        if "ethtool" not in self.doubled_tools:
+            return True
+        # The double names a slot for the ports that it answers for, and leaves others to the real tool.
+        _, out, _ = self.run("ethtool", f"-i {interface}")
+        return not parsers.settings(out.replace(": ", "=")).get("bus-info")
 
     def path_filters(self) -> dict[str, int]:
         """Interface, or `all` -> its rp_filter."""

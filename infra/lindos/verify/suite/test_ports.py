@@ -105,6 +105,6 @@ def _real(nic: Nic, facts: Facts) -> dict[str, Any]:
     found = facts.interfaces().get(nic["name"])
     if found is None:
         raise Waits("HOST-010")
-    if "ethtool" not in facts.doubled_tools and facts.is_virtual(nic["name"]):
+    if facts.is_virtual(nic["name"]):
         raise Unmeasured("no device stands behind this interface", stand_in=True)
     return found
