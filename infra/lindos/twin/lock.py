@@ -58,8 +58,11 @@ def holder(path: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def only_one(path: Path, site: str, *, wait_s: float = 0.0) -> Iterator[int]:
-    """Holds the lock of a site's twin for as long as the context lasts."""
+def only_one(path: Path, site: str, *, wait_s: float = 1.0) -> Iterator[int]:
+    """Holds the lock of a site's twin for as long as the context lasts.
+
+    It waits a moment for it: a child of a command that was killed has the handle too, until it comes to its exec.
+    """
     handle = seize(path, wait_s=wait_s)
     if handle is None:
         who = holder(path)
