@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.inventory.group import InventoryObjectType
+from ansible.plugins.loader import filter_loader, test_loader
 from ansible.plugins.vars import BaseVarsPlugin
 
 DOCUMENTATION = """
@@ -28,6 +29,11 @@ DOCUMENTATION = """
     extends_documentation_fragment:
       - vars_plugin_staging
 """
+
+# Ansible forks a process for each task on each host, and each would load all filters and tests for the first it meets.
+# What this process, the first to run, has loaded they inherit.
+for _loader, _name in ((filter_loader, "default"), (test_loader, "defined")):
+    _loader.get(_name)
 
 
 @cache

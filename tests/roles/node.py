@@ -162,6 +162,9 @@ class Node:
             "LINDOS_BMC_PASSWORD": self.bmc.credentials[1],
             "LINDOS_SSH_USER": "root",
             "LINDOS_SSH_KEY": str(self.folder / "key"),
+            # Ansible by hand knows these.
+            "ANSIBLE_REMOTE_USER": "root",
+            "ANSIBLE_PRIVATE_KEY_FILE": str(self.folder / "key"),
             "LINDOS_MUNGE_KEY": str(self.folder / "munge.key"),
             "LINDOS_SSH_KNOWN_HOSTS": str(self.folder / "known_hosts"),
         }

@@ -337,6 +337,24 @@ def test_a_failing_task_says_which_and_why(tmp_path: Path) -> None:
     assert [event.status for event in events] == ["failed"]
 
 
+@pytest.mark.parametrize(
+    ("inventory", "who"), [("{}", "robot robot.key"), ("{ansible_user: people}", "people robot.key")]
+)
+def test_hosts_are_reached_as_the_inventory_says_or_else_the_environment(
+    inventory: str, who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINDOS_SSH_USER", "robot")
+    monkeypatch.setenv("LINDOS_SSH_KEY", "~/robot.key")
+    tasks = """    - ansible.builtin.fail:
+        msg: "{{ ansible_user }} {{ lookup('ansible.builtin.config', 'DEFAULT_PRIVATE_KEY_FILE') | basename }}"
+"""
+    play = _play(tmp_path, tasks, tmp_path)
+    (tmp_path / "hosts.yml").write_text(f"all:\n  vars: {inventory}\n  hosts: {{one: {{ansible_connection: local}}}}\n")
+    (outcome,) = ansible.play(play, lambda _: None, ansible.Strategy("linear")).hosts
+    assert outcome.trouble is not None
+    assert outcome.trouble.reason == who
+
+
 def test_a_playbook_that_does_not_parse_is_no_hosts_fault(tmp_path: Path) -> None:
     with pytest.raises(DriverError, match=r"ansible: run site\.yml on 1 hosts: .*no_such_module") as caught:
         ansible.play(

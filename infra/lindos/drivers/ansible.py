@@ -1,7 +1,7 @@
 """A playbook and hosts in, what became of each host out: one run of ansible-playbook, under ansible-runner.
 
-Hosts are reached in the network namespace of the caller, as whom and with which key the inventory says. Of
-the environment one name counts here: LINDOS_SSH_KNOWN_HOSTS, a file of host keys; any other key is refused.
+Hosts are reached in the network namespace of the caller, as whom and with which key the inventory says, or else
+LINDOS_SSH_USER and LINDOS_SSH_KEY. LINDOS_SSH_KNOWN_HOSTS names a file of host keys; any other key is refused.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ _STATUS = {
     "runner_on_unreachable": "unreachable",
     "runner_on_skipped": "skipped",
 }
+
+_LOGIN = {"ANSIBLE_REMOTE_USER": "LINDOS_SSH_USER", "ANSIBLE_PRIVATE_KEY_FILE": "LINDOS_SSH_KEY"}
+"""How Ansible is told by whom and with which key hosts are reached, and by which name people tell it here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,8 @@ def _environment(folder: Path, how: Strategy) -> dict[str, str]:
     }
     if how.plugins is not None:
         environment["ANSIBLE_STRATEGY_PLUGINS"] = str(how.plugins)
+    # Not by variables of hosts, which would be templated anew for each task on each host.
+    environment |= {theirs: value for theirs, ours in _LOGIN.items() if (value := os.environ.get(ours))}
     if known_hosts := os.environ.get("LINDOS_SSH_KNOWN_HOSTS"):
         environment["ANSIBLE_HOST_KEY_CHECKING"] = "True"
         environment["ANSIBLE_SSH_COMMON_ARGS"] = f"-o UserKnownHostsFile={known_hosts}"

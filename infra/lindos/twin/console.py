@@ -78,6 +78,9 @@ def operator_side(place: Places) -> tuple[str, dict[str, str]]:
         "LINDOS_SSH_KEY": str(keys.operator),
         "LINDOS_SSH_USER": "root",
         "LINDOS_SSH_KNOWN_HOSTS": str(keys.known_hosts),
+        # The same for Ansible by hand.
+        "ANSIBLE_REMOTE_USER": "root",
+        "ANSIBLE_PRIVATE_KEY_FILE": str(keys.operator),
         # Another twin's nodes may have these addresses: connections that Ansible keeps open are not shared with it.
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"~/.ansible/cp/{namespace}",
     }
