@@ -49,6 +49,7 @@ GOOD = {
 
 BAD = {
     "swap-cable s-n01:rail0 s-n01:rail1": ("no such fault", "did you mean swap-cables?"),
+    "quake": ("no such fault", f"one of: {', '.join(sorted(FAULTS))}"),
     "feed-loss c": ("no such feed", "one of: a, b"),
     "pdu-loss pdu-c": ("no such rack PDU", "did you mean pdu-"),
     "bmc-dead s-n1": ("no such node", "did you mean s-n01?"),

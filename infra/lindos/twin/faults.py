@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
+LISTED = 24
+"""How many names somebody is told who got one wrong: every kind of fault, and of a hall's devices some."""
+
 AILMENTS = frozenset(
     {"gpu-says", "nvlink-down", "xid", "nic-fec", "nic-lanes", "psu-failed", "sel"}
     | {"drive-lost", "dimm-lost", "cpu-lost"}
@@ -126,7 +129,8 @@ def _name(known: Iterable[str], name: str, what: str) -> str:
 def _unknown(what: str, name: str, known: Iterable[str]) -> DriverError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(names[:12])}"
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(names[:LISTED])}{more}"
     return DriverError("twin", f"find {what} '{name}'", f"no such {what}", retryable=False, hint=hint)
 
 
