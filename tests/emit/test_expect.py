@@ -53,6 +53,19 @@ def test_a_node_is_to_have_what_was_bought(site: Path, said: dict[str, Any], out
     assert None not in found.values()
 
 
+def test_huge_pages_are_expected_and_set_aside_where_a_fleet_names_them() -> None:
+    plan = designed(LAB, hugepages={"1G": 64, "2M": 0})
+    assert expected(plan)["hugepages"] == {"1048576": 64, "2048": 0}
+    told = {a.path: json.loads(a.data) for a in inventory(plan, host_views(plan), {})}
+    wanted = {
+        host: v.get("node_tuning_hugepages")
+        for u in ("a0001", "a0002")
+        for host, v in told[f"inventory/host_vars/{u}.json"].items()
+    }
+    assert list(wanted.values()) == [{"1G": 64, "2M": 0}] * 2 + [None] * 2
+    assert "hugepages" not in expected(designed(LAB))
+
+
 def test_what_was_bought_counts_in_the_digest_of_its_units_alone() -> None:
     def digests(**said: Any) -> dict[str, str]:
         return dict(designed(LAB, **said).slices.select("slice", "digest").iter_rows())
@@ -78,3 +91,8 @@ def test_services_are_those_of_the_roles_of_a_node() -> None:
 def test_threads_are_the_same_number_on_each_cpu() -> None:
     with pytest.raises(InfeasibleError, match="225 threads are not the same number on each of 2 CPUs"):
         designed(LAB, threads=225)
+
+
+def test_huge_pages_leave_a_node_memory() -> None:
+    with pytest.raises(InfeasibleError, match="huge pages of 2,048 GiB leave nothing of a node's 2,048 GiB"):
+        designed(LAB, hugepages={"1G": 2047, "2M": 512})

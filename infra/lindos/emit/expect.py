@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from lindos.emit.nodes import HostView
     from lindos.plan.tables import Plan
 
+KIB = {"2M": 2048, "1G": 1024 * 1024}
+"""Size of a huge page -> KiB, by which the kernel names it under /sys."""
+
 
 def _expectation(host: HostView, software: Mapping[str, str], services: Sequence[str]) -> dict[str, Any]:
     rails = [p.hca for p in host.ports if p.purpose == "rail"] + [p.hca for p in host.hcas]
     frontend = next((p.name for p in host.ports if p.purpose == "frontend"), "mgmt0")
+    aside = {str(KIB[size]): count for size, count in host.outfit.hugepages.items()}
     # Only who is on InfiniBand has ports of it.
     built = {"memory_gib": host.outfit.memory_gib, "nvme_drives": host.outfit.nvme}
     built |= {"cpus": host.outfit.cpus, "threads": host.outfit.threads}
@@ -31,6 +35,7 @@ def _expectation(host: HostView, software: Mapping[str, str], services: Sequence
         # What a busbar feeds has no power supplies of its own.
         **({"psus": host.psus} if host.psus else {}),
         **{what: count for what, count in built.items() if count is not None},
+        **({"hugepages": aside} if aside else {}),
         "services": list(services),
         "software": dict(software),
         "nics": [p.told() for p in host.ports if p.purpose != "bmc"],

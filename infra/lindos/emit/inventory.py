@@ -100,21 +100,28 @@ def _port(port: PortView) -> dict[str, Any]:
 
 def _host_vars(host: HostView) -> dict[str, Any]:
     ports = {purpose: [_port(p) for p in host.ports if p.purpose == purpose] for purpose in PURPOSES}
-    return {
-        "ansible_host": host.mgmt,
-        "lindos_unit": host.unit,
-        "lindos_slice": host.slice,
-        "lindos_slice_digest": host.digest,
-        "node_vendor": host.vendor,
-        "node_product": host.product,
-        "gpu_count": host.gpus,
-        "gpu_model": host.gpu,
-        "bmc_address": host.bmc,
-        "rdma_nic_interfaces": ports["rail"],
-        "frontend_network_interfaces": ports["frontend"] + ports["storage"],
-        "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
-        "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
-    } | ({"infiniband_hcas": [p._asdict() for p in host.hcas]} if host.hcas else {})
+    hcas = {"infiniband_hcas": [p._asdict() for p in host.hcas]} if host.hcas else {}
+    # What a site file does not say is people's, in the variables of a group.
+    aside = {"node_tuning_hugepages": host.outfit.hugepages} if host.outfit.hugepages else {}
+    return (
+        {
+            "ansible_host": host.mgmt,
+            "lindos_unit": host.unit,
+            "lindos_slice": host.slice,
+            "lindos_slice_digest": host.digest,
+            "node_vendor": host.vendor,
+            "node_product": host.product,
+            "gpu_count": host.gpus,
+            "gpu_model": host.gpu,
+            "bmc_address": host.bmc,
+            "rdma_nic_interfaces": ports["rail"],
+            "frontend_network_interfaces": ports["frontend"] + ports["storage"],
+            "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
+            "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
+        }
+        | hcas
+        | aside
+    )
 
 
 def lossless(plan: Plan, name: str = "rdma") -> dict[str, Any]:

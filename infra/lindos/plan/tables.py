@@ -523,7 +523,8 @@ class Cages(dy.Schema):
 class Units(dy.Schema):
     """A scalable unit: the smallest set of nodes with complete rails that can train.
 
-    `memory_gib`, `nvme` drives, `cpus` and their `threads` are those of one of its nodes; null where nobody said them.
+    `memory_gib`, `nvme` drives, `cpus` and their `threads`, and the huge pages it sets aside are those of one of its
+    nodes; null where nobody said them.
     """
 
     unit = dy.String(primary_key=True)
@@ -538,6 +539,8 @@ class Units(dy.Schema):
     nvme = dy.UInt16(nullable=True)
     cpus = dy.UInt16(nullable=True)
     threads = dy.UInt32(nullable=True)
+    hugepages_2m = dy.UInt32(nullable=True)
+    hugepages_1g = dy.UInt32(nullable=True)
     slice = dy.String()
 
 

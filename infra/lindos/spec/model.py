@@ -100,6 +100,12 @@ class Fleet(Section):
         int | None,
         Field(ge=1, le=65_536, description="CPU threads of a node as its kernel counts them; left out, its product's."),
     ] = None
+    hugepages: Annotated[
+        dict[Literal["2M", "1G"], Annotated[int, Field(ge=0, le=16_777_216)]],
+        Field(
+            default_factory=dict, description="Huge pages that a node sets aside at boot, by size: {2M: 512, 1G: 64}."
+        ),
+    ]
     building: Annotated[Name | None, Field(description="The building where it stands, where the site has several.")] = (
         None
     )
