@@ -94,5 +94,5 @@ def test_threads_are_the_same_number_on_each_cpu() -> None:
 
 
 def test_huge_pages_leave_a_node_memory() -> None:
-    with pytest.raises(InfeasibleError, match="huge pages of 2,048 GiB leave nothing of a node's 2,048 GiB"):
+    with pytest.raises(InfeasibleError, match="huge pages of 2,048 GiB leave a node nothing of 2,048 GiB"):
         designed(LAB, hugepages={"1G": 2047, "2M": 512})

@@ -345,7 +345,14 @@ FAULTS = (
     Fault(
         "a service down",
         "HOST-076",
+        "nvidia-fabricmanager is failed; chrony is inactive",
+        says={"systemctl is-active nvidia-fabricmanager lldpd chrony": (3, "failed\nactive\ninactive\n")},
+    ),
+    Fault(
+        "a service down that only watches",
+        "HOST-076",
         "chrony is failed",
+        severity="warning",
         says={"systemctl is-active nvidia-fabricmanager lldpd chrony": (3, "active\nactive\nfailed\n")},
     ),
     Fault(

@@ -60,6 +60,6 @@ def uneven(fleet: Fleet, found: Outfit) -> Iterator[Problem]:
     aside_gib = sum(GIB[size] * count for size, count in found.hugepages.items())
     if found.memory_gib and aside_gib >= found.memory_gib:
         yield Problem(
-            f"fleet '{fleet.name}': huge pages of {aside_gib:,g} GiB leave nothing of a node's {found.memory_gib:,} GiB",
+            f"fleet '{fleet.name}': huge pages of {aside_gib:,g} GiB leave a node nothing of {found.memory_gib:,} GiB",
             hint="`hugepages` counts pages of a whole node: {1G: 64} are 64 GiB",
         )

@@ -66,7 +66,7 @@ CODES: dict[str, tuple[str, str]] = {
     "HOST-073": (WARNING, "The BMC has logged nothing severe that still stands (critical if it has), and has room."),
     "HOST-074": (WARNING, "The planned hugepages are set aside."),
     "HOST-075": (WARNING, "The kernel was started with its wanted arguments."),
-    "HOST-076": (CRITICAL, "The planned services run."),
+    "HOST-076": (CRITICAL, "The planned services run (a warning for those that only watch a node or keep its books)."),
     "HOST-077": (WARNING, "No local file system is more than 95 % full."),
     "HOST-078": (CRITICAL, "The node has its planned CPUs, with all their threads."),
     "HOST-080": (CRITICAL, "Copies between host and GPUs run at their rate; measured only where that is asked for."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import chassis
 from . import thresholds as limit
-from .codes import CRITICAL
+from .codes import CRITICAL, WARNING
 from .outcome import Broken, NotExpected, Unmeasured
 from .record import check
 
@@ -105,9 +105,11 @@ def test_services_run(expected: Expected, facts: Facts) -> None:
     want = _named(expected, "services")
     _, out, _ = facts.run("systemctl", f"is-active {' '.join(want)}")
     states = dict(zip(want, [*out.split(), *("not there" for _ in want)], strict=False))
-    told = [f"{name} is {state}" for name, state in states.items() if state != "active"]
-    if told:
-        raise Broken("; ".join(told), hint=f"systemctl status {told[0].split()[0]}")
+    lost = [name for name, state in states.items() if state != "active"]
+    if lost:
+        told = "; ".join(f"{name} is {states[name]}" for name in lost)
+        severity = WARNING if limit.WATCHING.issuperset(lost) else ""
+        raise Broken(told, hint=f"systemctl status {' '.join(lost)}", severity=severity)
 
 
 @check("HOST-077")

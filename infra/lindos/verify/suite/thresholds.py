@@ -84,6 +84,9 @@ MEMORY_SHARE_MIN = 0.96
 KERNEL_ARGUMENTS = ("iommu=pt", "pcie_aspm=off")
 """Wanted on every GPU node, as role node_tuning has it; an expectation may name others."""
 
+WATCHING = frozenset({"chrony", "lldpd", "nvidia-dcgm", "nvidia-dcgm-exporter", "lindos-validation.timer"})
+"""Services that look at a node or keep its books: without them jobs run on, so that losing one is a warning."""
+
 EVENTS_MAX = 40
 """Entries at which the log of a BMC is to be read and cleared: imbue-ai/cluster-health."""
 
