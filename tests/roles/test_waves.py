@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +79,10 @@ class Site:
         took = {host.name: host.inputs for host in hosts if host.name not in self.silent}
         self.marks |= took
         return frozenset(took)
+
+    def clear(self, hosts: Iterable[Host]) -> None:
+        for host in hosts:
+            self.marks.pop(host.name, None)
 
     def converge(self, largest: int = 2, **asked: object) -> ConvergeResult:
         self.plays.clear()
@@ -203,6 +209,40 @@ def test_a_part_of_a_converge_is_not_remembered(site: Site, asked: dict[str, obj
     assert site.converge(**asked).converged == tuple(site.nodes)
 
 
+@pytest.mark.parametrize("asked", [{"check": True, "tags": ("nccl",)}, {"tags": ("nccl",)}])
+def test_whoever_is_given_a_part_of_the_same_again_stays_done(site: Site, asked: dict[str, object]) -> None:
+    site.converge()
+    assert site.converge(**asked).converged == tuple(site.nodes)
+    assert site.converge().untouched == tuple(site.nodes)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_whoever_was_given_something_else_or_only_a_part_is_converged_anew(site: Site, *, failed: bool) -> None:
+    site.converge()
+    one, two = tuple(site.nodes)[:2]
+    site.broken = {one} if failed else set()
+    site.converge(limit=[one], tags=("nccl",), variables={} if failed else {"nccl_version": "2"})
+    assert one not in site.marks
+    site.broken = set()
+    again = site.converge()
+    assert again.converged == (one,)
+    assert two in again.untouched
+
+
+def test_a_site_is_converged_by_one_at_a_time(site: Site) -> None:
+    met: list[str] = []
+
+    def play(request: ansible.Play, tell: Callable[[ansible.Event], None]) -> ansible.PlayResult:
+        with pytest.raises(DriverError, match=f"process {os.getpid()} is at it") as caught:
+            site.converge(units=["a0003"])
+        met.append(caught.value.problems[0].hint)
+        return site.play(request, tell)
+
+    rollout = Rollout(largest_wave=2, run=play, marks=site)
+    assert converge(site.workspace, rollout=rollout, units=["a0001"], progress=site.said.append).ok
+    assert len(met) == 1
+
+
 def test_hosts_groups_and_units_can_be_picked(site: Site) -> None:
     assert site.converge(units=["a0002"]).converged == ("lab-a0002-r01-n01", "lab-a0002-r01-n02")
     assert site.converge(limit=["lab-a0001-r01-n01"]).converged == ("lab-a0001-r01-n01",)
@@ -325,6 +365,30 @@ def _play(folder: Path, tasks: str, tmp: Path) -> ansible.Play:
     (folder / "hosts.yml").write_text("all: {hosts: {one: {ansible_connection: local}}}\n")
     (folder / "site.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
     return ansible.Play(folder / "site.yml", (folder / "hosts.yml",), ("one",), folder, tmp / "runs")
+
+
+RAN_OUT = "the run ended before play 'last'; see the other hosts"
+
+
+@pytest.mark.parametrize(
+    ("fails", "reasons"), [("never", ["", ""]), ("one", ["broken", RAN_OUT]), ("two", ["", "broken"])]
+)
+def test_a_host_that_did_not_see_the_last_play_is_not_done(tmp_path: Path, fails: str, reasons: list[str]) -> None:
+    """Ansible ends a run when all hosts of one play have failed, though the others have done nothing wrong."""
+    play = _play(tmp_path, "", tmp_path)
+    (tmp_path / "hosts.yml").write_text("all: {vars: {ansible_connection: local}, hosts: {one: , two: }}\n")
+    tasks = [
+        {"ansible.builtin.debug": {"msg": "here"}},
+        {"ansible.builtin.fail": {"msg": "broken"}, "when": f"inventory_hostname == '{fails}'"},
+    ]
+    plays = [
+        {"name": name, "hosts": hosts, "gather_facts": False, "tasks": tasks if name != "before" else tasks[:1]}
+        for name, hosts in (("before", "two"), ("first", "one"), ("last", "all"))
+    ]
+    play.playbook.write_text(json.dumps(plays))
+    both = replace(play, limit=("one", "two"))
+    outcomes = ansible.play(both, lambda _: None, ansible.Strategy("linear")).hosts
+    assert [o.trouble.reason if o.trouble else "" for o in outcomes] == reasons
 
 
 def test_a_failing_task_says_which_and_why(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ NICS = [
     nic("fe0", None, "10.128.0.1", "10.128.0.0"),
 ]
 
+HCA = {"name": "rail0", "hca": "mlx5_0", "rail": 0, "rate_gbps": 400, "peer_device": "x-l01", "peer_port": "1/1"}
+"""A rail port of InfiniBand as expect/<slice>.json has it."""
+HCAS = "sh -c 'grep -H . {0}/state {0}/phys_state {0}/rate'".format("/sys/class/infiniband/*/ports/1")
+HCA_STATES = "".join(
+    f"/sys/class/infiniband/mlx5_0/ports/1/{file}:{said}\n"
+    for file, said in (("state", "4: ACTIVE"), ("phys_state", "5: LinkUp"), ("rate", "400 Gb/sec (4X NDR)"))
+)
+
 RP_FILTERS = {"all": 0, "rail0": 2, "rail1": 2}
 
 EXPECTED = {
@@ -223,6 +231,7 @@ def healthy() -> dict[str, tuple[int, str]]:
         **speeds,
         **qualities,
         "sh -c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'": (0, filters),
+        HCAS: (0, HCA_STATES),
         "sh -c 'ls -d /sys/class/net/*/device'": (0, devices + "\n"),
     }
 

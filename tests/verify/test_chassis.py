@@ -89,3 +89,11 @@ def test_a_drive_that_no_driver_holds_is_none():
     assert chassis.drives(text) == ["0000:c1:00.0", "0000:c2:00.0"]
     assert chassis.drives(text.replace("use: nvme", "use: vfio-pci", 1)) == ["0000:c2:00.0"]
     assert chassis.drives("") == []
+
+
+def test_redundancy_that_is_full_again_stands_no_more():
+    lost = "1 | 11/20/2026 | 10:00:00 | Power Supply PS Redundancy | Redundancy Lost | Asserted\n"
+    other = lost.replace("PS Redundancy", "Fan Redundancy")
+    full = lost.replace("Redundancy Lost", "Fully Redundant")
+    assert [e.sensor for e in chassis.severe(chassis.events(lost + other + full))] == ["Power Supply Fan Redundancy"]
+    assert len(chassis.severe(chassis.events(full + lost))) == 1

@@ -15,6 +15,9 @@ from fake_host import (
     DRIVER,
     EXPECTED,
     GPU,
+    HCA,
+    HCA_STATES,
+    HCAS,
     MEMORY,
     NIC_LINKS,
     NICS,
@@ -37,6 +40,7 @@ MODULES = (
     "test_chassis",
     "test_gpu",
     "test_gpu_health",
+    "test_infiniband",
     "test_nics",
     "test_ports",
     "test_rails",
@@ -66,6 +70,7 @@ def run(code: str, host: FakeHost, port: dict = NICS[0], expected: dict = EXPECT
         "facts": Facts(host),
         "nic": port,
         "rail": port,
+        "hca": HCA,
         "pytestconfig": SimpleNamespace(stash=_Stash()),
     }
     function = CHECKS[code]
@@ -162,6 +167,11 @@ BROKEN = [
     ),
     ("HOST-022", {PING: (0, "10.16.0.1 10.16.0.0\n")}, "its leaf does not answer"),
     ("HOST-023", {RP: (0, STRICT)}, "seen 0 here and 1 for all"),
+    ("HOST-024", {HCAS: (2, "")}, "no RDMA device mlx5_0, seen none"),
+    ("HOST-024", {HCAS: (0, HCA_STATES.replace("mlx5_0", "ibp26s0"))}, "no RDMA device mlx5_0, seen ibp26s0"),
+    ("HOST-024", {HCAS: (0, HCA_STATES.replace("5: LinkUp", "3: Disabled"))}, "expected LinkUp, seen Disabled"),
+    ("HOST-024", {HCAS: (0, HCA_STATES.replace("4: ACTIVE", "2: INIT"))}, "expected ACTIVE, seen INIT"),
+    ("HOST-024", {HCAS: (0, HCA_STATES.replace("400 Gb/sec (4X", "200 Gb/sec (2X"))}, "expected 400 Gb/s, seen 200 Gb"),
     ("HOST-030", {CONF: (1, "")}, "/etc/nccl.conf is not there"),
     ("HOST-030", {CONF: (0, "NCCL_IB_HCA==mlx5_0,mlx5_1\n")}, "NCCL_SOCKET_IFNAME==fe0, seen nothing"),
     ("HOST-031", {CONF: (0, "NCCL_DEBUG=INFO\n")}, "sets NCCL_DEBUG for every job"),
@@ -202,7 +212,44 @@ def test_a_fault_is_told_by_its_words(fault):
     assert told.value.hint
 
 
+LINK = "RLW_RXPIPE {} XC0 i0 Link 03 (0x00000005)"
+XIDS = [
+    (13, "", ""),
+    (31, "", ""),
+    (95, "", "critical"),
+    (140, "", "critical"),
+    (154, "", "warning"),
+    (999, "", "warning"),
+]
+XIDS += [(145, LINK.format("Fatal"), "critical"), (145, LINK.format("Nonfatal"), "warning")]
+
+
+@pytest.mark.parametrize(("xid", "text", "severity"), XIDS)
+def test_what_an_xid_means_for_a_node(xid, text, severity):
+    log = {"dmesg": (0, f"[  900.000000] NVRM: Xid (PCI:0000:18:00): {xid}, {text}\n")}
+    if not severity:
+        assert run("HOST-062", FakeHost(healthy() | log)) is None
+        return
+    with pytest.raises(Broken, match=f"XID {xid} ") as told:
+        run("HOST-062", FakeHost(healthy() | log))
+    assert told.value.severity == severity
+
+
+@pytest.mark.parametrize("argument", ["iommu=pt", "iommu.passthrough=1"])
+def test_x86_and_arm_say_the_same_in_other_words(argument):
+    host = FakeHost(healthy() | {"cat /proc/cmdline": (0, f"root=/dev/md0 {argument} pcie_aspm=off\n")})
+    assert run("HOST-075", host) is None
+
+
+@pytest.mark.parametrize("name", ["NVIDIA H200 NVL", "NVIDIA H200 PCIe"])
+def test_a_card_is_none_for_a_baseboard(name):
+    host = FakeHost(healthy() | {SMI: (0, "".join(f"{i}, {name}, {DRIVER}, Enabled\n" for i in range(8)))})
+    with pytest.raises(Broken, match=name):
+        run("HOST-002", host, expected=EXPECTED | {"gpu": {"count": 8, "model": "h200_sxm"}})
+
+
 UNMEASURED = [
+    ("HOST-024", EXPECTED, {HCAS: (2, ""), "cat /run/.containerenv": (0, "")}, "this container is given none"),
     (
         "HOST-032",
         EXPECTED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
@@ -24,7 +25,7 @@ class Doubles(FakeHost):
     """Answers as a healthy host, but by a double where there is one for the tool."""
 
     def run(self, command: str) -> SimpleNamespace:
-        tool, *words = shlex.split(command.partition(" timeout -k 5 30 ")[2])
+        tool, *words = shlex.split(re.split(r" timeout -k 5 \d+ ", command)[1])
         if tool not in TOOLS:
             return super().run(command)
         out, err = io.StringIO(), io.StringIO()

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from fake_host import EXPECTED, HOST, FakeHost, healthy
+from fake_host import EXPECTED, HCA, HOST, FakeHost, healthy
 
 from lindos.verify.suite.facts import DOUBLED
 from lindos.verify.zipapp import build
@@ -177,6 +177,18 @@ def test_a_check_that_breaks_by_itself_is_no_pass(archive, tmp_path):
     assert (found["code"], found["severity"]) == ("HOST-020", "unknown")
     assert "the check itself failed: " in found["message"]
     assert result["exit"] == 3
+
+
+@pytest.mark.parametrize(("hcas", "passed"), [([HCA], True), ([], False)])
+def test_a_node_without_rails_of_ethernet_is_checked_all_the_same(archive, tmp_path, hcas, passed):
+    ports = [n for n in EXPECTED["nics"] if n["purpose"] != "rail"]
+    result = json.loads(
+        run(archive, tmp_path, FakeHost(), expect={HOST: EXPECTED | {"nics": ports, "hcas": hcas}}).stdout
+    )
+    assert (result["findings"], result["exit"]) == ([], 0)
+    assert {"code": "HOST-020", "subject": HOST, "why": "this node has no rail of Ethernet"} in result["not_expected"]
+    assert ({"code": "HOST-024", "subject": f"{HOST}:rail0", "doubled": False} in result["passed"]) == passed
+    assert "HOST-078" in {p["code"] for p in result["passed"]}
 
 
 def test_the_host_is_named_where_the_file_knows_several(archive, tmp_path):

@@ -19,6 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import ansible_runner
+import yaml
 
 from lindos.errors import DriverError
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 MITOGEN_KNOWS = ((2, 10), (2, 20))
 """Releases of ansible-core that the pinned Mitogen has code for, first and last."""
+
+ENDED = {0, 2, 4, 6}
+"""Exit statuses of an ansible-playbook that came to its recap: all well, hosts that failed, did not answer, or both."""
 
 _STATUS = {
     "runner_on_ok": "ok",
@@ -41,7 +45,10 @@ _LOGIN = {"ANSIBLE_REMOTE_USER": "LINDOS_SSH_USER", "ANSIBLE_PRIVATE_KEY_FILE": 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What to run. `folder` holds ansible.cfg; `work` is a folder for the runner; `limit` names hosts."""
+    """What to run. `folder` holds ansible.cfg; `work` is a folder for the runner; `limit` names hosts.
+
+    `patience_s`: how long it may say nothing. A site that reboots in turns takes hours, and is heard of in between.
+    """
 
     playbook: Path
     inventories: tuple[Path, ...]
@@ -52,7 +59,7 @@ class Play:
     tags: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
     forks: int = 50
-    timeout_s: int = 3600
+    patience_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +133,19 @@ def play(request: Play, tell: Callable[[Event], None], how: Strategy | None = No
     """
     how = how or strategy()
     begin = time.monotonic()
-    listener = _Listener(tell)
+    listener = _Listener(_last_play(request.playbook), tell)
     request.work.mkdir(parents=True, exist_ok=True)
     limit = request.work / "limit"
     limit.write_text("".join(f"{host}\n" for host in request.limit))
     with _handed_over() as secrets:
         done = _run(request, limit, listener, _environment(request.folder, how) | secrets)
     outcomes = tuple(listener.outcome(host) for host in request.limit)
-    if done.status in {"timeout", "canceled"} or (done.rc != 0 and not listener.troubled):
+    if (
+        done.status in {"timeout", "canceled"}
+        or done.rc not in ENDED
+        or (done.rc != 0 and not listener.troubled)
+        or not listener.stats
+    ):
         raise DriverError(
             "ansible",
             f"run {request.playbook.name} on {len(request.limit)} hosts",
@@ -157,7 +169,7 @@ def _run(request: Play, limit: Path, listener: _Listener, environment: dict[str,
         tags=",".join(request.tags) or None,
         forks=request.forks,
         envvars=environment,
-        settings={"job_timeout": request.timeout_s, "idle_timeout": 0, "suppress_ansible_output": True},
+        settings={"job_timeout": 0, "idle_timeout": request.patience_s, "suppress_ansible_output": True},
         event_handler=listener,
         quiet=True,
         suppress_env_files=True,
@@ -179,14 +191,26 @@ def _handed_over() -> Iterator[dict[str, str]]:
         yield {"LINDOS_BMC_PASSWORD_FILE": file.name} if password else {}
 
 
-class _Listener:
-    """Takes ansible-runner's events and keeps what is needed of each host."""
+def _last_play(playbook: Path) -> str:
+    """A playbook -> the name of its last play, as events have it; empty where it does not parse (Ansible tells)."""
+    try:
+        plays = yaml.safe_load(playbook.read_text())
+        return str(plays[-1].get("name") or plays[-1]["hosts"])
+    except (yaml.YAMLError, TypeError, LookupError, AttributeError):
+        return ""
 
-    def __init__(self, tell: Callable[[Event], None]) -> None:
+
+class _Listener:
+    """Takes ansible-runner's events and keeps what is needed of each host; `last` is the name of the last play."""
+
+    def __init__(self, last: str, tell: Callable[[Event], None]) -> None:
+        self._last = last
         self._tell = tell
         self._tasks: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
         self._trouble: dict[str, Event] = {}
+        self._plays: set[str] = set()
+        self.stats = False
         self.errors: list[str] = []
 
     def __call__(self, record: dict[str, Any]) -> bool:
@@ -194,6 +218,10 @@ class _Listener:
         kind = record.get("event", "")
         if kind in _STATUS:
             self._hear(_event(kind, record["event_data"]))
+        elif kind == "playbook_on_play_start":
+            self._plays.add(record["event_data"].get("name") or "")
+        elif kind == "playbook_on_stats":
+            self.stats = True
         elif kind in {"verbose", "error", "warning"} and "ERROR" in (said := record.get("stdout", "")):
             self.errors.append(said)
         return False
@@ -211,8 +239,12 @@ class _Listener:
         return bool(self._trouble)
 
     def outcome(self, host: str) -> HostOutcome:
-        """Host -> its outcome; one that no task ran on is in trouble."""
+        """Host -> its outcome; one that no task ran on is in trouble, and so is each if the last play never began:
+        Ansible ends a run as soon as all hosts of one play have failed, or more than that play bears.
+        """
         trouble = self._trouble.get(host)
+        if trouble is None and self._last not in self._plays:
+            trouble = Event(host, "", "", "failed", f"the run ended before play '{self._last}'; see the other hosts")
         if trouble is None and not self._tasks[host]:
             trouble = Event(host, "", "", "unreachable", "no play of this playbook names it, or the run ended before")
         return HostOutcome(host, self._tasks[host], self._changed[host], trouble)
@@ -273,7 +305,7 @@ def _environment(folder: Path, how: Strategy) -> dict[str, str]:
 
 def _last_words(done: Any, listener: _Listener) -> str:
     if done.status == "timeout":
-        return "it took too long and was stopped"
+        return "nothing was heard of it for too long, and it was stopped"
     if listener.errors:
         return " ".join(listener.errors[0].split())[:500]
     said = [line for line in done.stdout.read().splitlines() if line.strip()]

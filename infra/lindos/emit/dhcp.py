@@ -133,7 +133,8 @@ def _classes(url: str, server: str) -> Iterator[dict[str, Any]]:
             yield _boot(way.name, test, way.file, server=server)
     for role in ROLES:
         yield {"name": role}
-        yield _boot(f"{role}-ipxe", f"{loaded} and member('{role}')", f"{url}/boot/{role}.ipxe")
+        # KNOWN has Kea wait with the test until it has looked for the reservation, which gives the role.
+        yield _boot(f"{role}-ipxe", f"member('KNOWN') and {loaded} and member('{role}')", f"{url}/boot/{role}.ipxe")
 
 
 def _kea(plan: Plan, managed: pl.DataFrame, server: str) -> str:

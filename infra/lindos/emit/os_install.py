@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MASK_BITS = "{{ '{:b}{:b}{:b}{:b}'.format(*(ds.meta_data.netmask.split('.') | map('int'))).count('1') }}"
 """255.255.255.192 -> 26, as Jinja: DHCP tells the mask, netplan wants the length."""
 # `url=` is where casper finds its medium; cloud-init would load that as its own configuration, all 2 GB, unless told
-# otherwise. BOOTIF keeps the installer from asking for addresses on every other NIC.
+# otherwise. BOOTIF keeps the installer from asking for addresses on every other NIC. What old firmware loads calls
+# itself i386. After an error UEFI tries its next boot option; after a success it may stop and ask.
 BOOT = """\
 #!ipxe
 # Site {site}, role {role}: installs the host whose name DHCP gave, where the server says that it may; else its disk.
@@ -36,14 +37,15 @@ BOOT = """\
 isset ${{hostname}} || goto local
 imgfetch --name allowed {url}/install/${{hostname}} || goto local
 imgfree allowed
-set base {url}/os/ubuntu/${{buildarch}}
+iseq ${{buildarch}} i386 && set arch x86_64 || set arch ${{buildarch}}
+set base {url}/os/ubuntu/${{arch}}
 set seed s={url}/boot/seed/{role}/;h=${{hostname}};i=${{hostname}};mac=${{netX/mac}}
 set seed ${{seed}};address=${{netX/ip}};netmask=${{netX/netmask}};gateway=${{netX/gateway}}
 kernel ${{base}}/vmlinuz initrd=initrd ip=dhcp BOOTIF=01-${{netX/mac:hexhyp}} {installer} ds=nocloud-net;${{seed}}
 initrd ${{base}}/initrd
 boot
 :local
-exit
+exit 1
 """
 INSTALLER = "url=${base}/live-server.iso cloud-config-url=/dev/null autoinstall"
 REFUSED = """\

@@ -7,10 +7,13 @@ for each task that changed or failed, with the seconds since the run began.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -24,7 +27,7 @@ from lindos.rollout.waves import Host, Wave, hosts_of, suite_of, waves_of
 from lindos.verify import zipapp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any, TextIO
 
@@ -73,8 +76,16 @@ class Rollout:
 
     @property
     def partial(self) -> bool:
-        """Whether it leaves a host that nothing can be remembered of."""
+        """Whether it leaves a host that was not given all that is planned."""
         return self.check or bool(self.tags) or bool(self.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is remembered, and by it who was as planned when the run began."""
+
+    memory: Memory
+    stood: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -106,8 +117,36 @@ def converge(
     ship_suite(workspace)
     limit = limit.split(",") if isinstance(limit, str) else limit
     chosen = _chosen(hosts_of(workspace), limit or (), units or ())
+    with _alone(workspace):
+        return _converge(workspace, chosen, rollout, progress, begin)
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """One converge of a site at a time: what is remembered of its hosts is one file. The lock ends with its holder."""
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    with (workspace.state / "converge.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            who = f"process {lock.read().strip() or 'unknown'} is at it"
+            hint = "wait for its end, or name all units that you want in one run: --unit can be repeated"
+            raise DriverError(workspace.site, "converge", who, retryable=True, hint=hint) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _converge(
+    workspace: Workspace, chosen: tuple[Host, ...], rollout: Rollout, progress: Callable[[str], None], begin: float
+) -> ConvergeResult:
     memory = Memory(workspace.state / "converged.json", rollout.marks)
-    done = frozenset[str]() if rollout.again or rollout.partial else memory.as_planned(chosen)
+    # Whoever was given a part of the same again is still as planned; not so with variables of one's own.
+    asked = not (rollout.check or rollout.again or rollout.variables)
+    stood = memory.as_planned(chosen) if asked else frozenset[str]()
+    done = frozenset[str]() if rollout.partial else stood
     pending = [host for host in chosen if host.name not in done]
     waves = waves_of(pending, rollout.largest_wave)
     log, tally = _log_file(workspace), _Tally()
@@ -116,7 +155,7 @@ def converge(
     with log.open("w") as lines:
         reporter = _Reporter(progress, lines, begin)
         try:
-            _roll(workspace, waves, rollout, memory, reporter, tally)
+            _roll(workspace, waves, rollout, _Before(memory, stood), reporter, tally)
         finally:
             left = len(pending) - len(tally.converged) - len(tally.failed)
             reporter.say(_summary(tally, len(done), left, check=rollout.check))
@@ -170,16 +209,16 @@ def _roll(
     workspace: Workspace,
     waves: tuple[Wave, ...],
     rollout: Rollout,
-    memory: Memory,
+    before: _Before,
     reporter: _Reporter,
     tally: _Tally,
 ) -> None:
     """Waves -> what comes of them in the tally, one after the other until the budget is spent."""
     for number, wave in enumerate(waves, 1):
         reporter.begin(wave, f"wave {number} of {len(waves)}, {wave.name}: {len(wave.hosts)} hosts")
-        if not rollout.partial:
+        if not rollout.check:
             # Whoever is cut short from here on has been given some of the new and may keep some of the old.
-            memory.forget(host.name for host in wave.hosts)
+            before.memory.forget(wave.hosts)
         try:
             result = rollout.run(_request(workspace, wave, rollout), reporter)
         except DriverError as error:
@@ -191,8 +230,9 @@ def _roll(
         tally.changed += sum(outcome.changed for outcome in result.hosts)
         tally.converged += [host.name for host in wave.hosts if host.name in good]
         tally.failed += bad
-        if not rollout.partial:
-            memory.remember([host for host in wave.hosts if host.name in good])
+        if not rollout.check:
+            whole = good & before.stood if rollout.partial else good
+            before.memory.remember([host for host in wave.hosts if host.name in whole])
         reporter.end(wave, result, check=rollout.check)
         if len(bad) > rollout.budget * len(wave.hosts) and number < len(waves):
             tally.stopped = (

@@ -28,6 +28,8 @@ class Marks(Protocol):
 
     def write(self, hosts: Iterable[Host]) -> frozenset[str]: ...
 
+    def clear(self, hosts: Iterable[Host]) -> None: ...
+
 
 class SshMarks:
     """Marks in a file of each host, over SSH."""
@@ -41,6 +43,10 @@ class SshMarks:
         """Hosts -> the names of those that took their mark."""
         told = runner.run(list(hosts), _write, retry=runner.ONCE)
         return frozenset(outcome.host.name for outcome in told if outcome.ok)
+
+    def clear(self, hosts: Iterable[Host]) -> None:
+        """Hosts -> hosts without a mark, as far as they answer."""
+        runner.run(list(hosts), _clear, retry=runner.ONCE)
 
 
 class Memory:
@@ -57,10 +63,11 @@ class Memory:
         marks = self._marks.read(likely) if likely else {}
         return frozenset(host.name for host in likely if marks.get(host.name) == host.inputs)
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Names of hosts that may be anything from now on."""
-        gone = set(names)
+    def forget(self, hosts: Iterable[Host]) -> None:
+        """Hosts that may be anything from now on, for other operators as well."""
+        gone = {host.name: host for host in hosts}
         self._keep({host: inputs for host, inputs in self._given.items() if host not in gone})
+        self._marks.clear(gone.values())
 
     def remember(self, hosts: Iterable[Host]) -> None:
         """Hosts that were given all."""
@@ -79,6 +86,11 @@ class Memory:
 def _read(host: Host) -> str:
     with ssh.connect(Access.from_environment().host(host.name, host.address)) as connection:
         return (connection.get(MARK) or b"").decode().strip()
+
+
+def _clear(host: Host) -> None:
+    with ssh.connect(Access.from_environment().host(host.name, host.address)) as connection:
+        connection.check(["rm", "-f", MARK])
 
 
 def _write(host: Host) -> None:

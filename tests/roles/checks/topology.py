@@ -19,7 +19,8 @@ def check_the_controller_knows_the_leaves_of_units(host: Host) -> None:
 
 
 def check_the_file_is_that_of_this_release(host: Host) -> None:
-    assert host.check_output("scontrol --version").startswith("slurm-wlm 22.05")
-    assert host.file("/etc/slurm/topology.conf").exists
-    assert not host.file("/etc/slurm/topology.yaml").exists
+    release = host.check_output("scontrol --version").split()[-1].split(".")
+    yaml = (int(release[0]), int(release[1])) >= (25, 5)
+    assert host.file("/etc/slurm/topology.yaml").exists == yaml
+    assert host.file("/etc/slurm/topology.conf").exists != yaml
     assert "NodeName=lab-a0001-r01-n[01-02]" in host.file("/etc/slurm/gres.conf").content_string

@@ -69,14 +69,20 @@ SEVERE = re.compile(
 )
 """Events that a sound machine does not log: IPMI 2.0, table 42-3, in the words of ipmitool (ipmi_sel.h)."""
 
+WHOLE = "Fully Redundant"
+
 
 def severe(log: list[Event]) -> list[Event]:
-    """Entries -> those that are severe and still stand: the same event of the same sensor was not taken back since."""
+    """Entries -> those that are severe and still stand: the same event of the same sensor was not taken back since, or
+    redundancy that was lost or reduced is full again, which a machine says without taking back what it said before.
+    """
     standing: dict[tuple[str, str], Event] = {}
     for entry in log:
         key = (entry.sensor, entry.event)
         if not entry.asserted:
             standing.pop(key, None)
+        elif entry.event == WHOLE:
+            standing = {k: v for k, v in standing.items() if k[0] != entry.sensor or "redundan" not in k[1].lower()}
         elif SEVERE.search(entry.event):
             standing[key] = entry
     return list(standing.values())

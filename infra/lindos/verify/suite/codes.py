@@ -38,6 +38,7 @@ CODES: dict[str, tuple[str, str]] = {
         CRITICAL,
         "Reverse-path filtering on a rail is not strict: replies may come by another rail.",
     ),
+    "HOST-024": (CRITICAL, "A rail port of InfiniBand is up, in its subnet, and runs at its planned rate."),
     "HOST-030": (CRITICAL, "/etc/nccl.conf holds what the plan wants for this node's fabric."),
     "HOST-031": (WARNING, "/etc/nccl.conf holds nothing that is for debugging or measuring."),
     "HOST-032": (

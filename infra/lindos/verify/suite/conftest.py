@@ -59,13 +59,27 @@ def _of_host(expectations: dict[str, dict[str, Any]], host: str | None) -> dict[
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`nic` is each planned port, `rail` each that is a rail."""
-    nics = metafunc.config.stash[EXPECTED].get("nics", [])
-    if "nic" in metafunc.fixturenames:
-        metafunc.parametrize("nic", nics, ids=[n["name"] for n in nics])
-    if "rail" in metafunc.fixturenames:
-        rails = [n for n in nics if n["purpose"] == "rail"]
-        metafunc.parametrize("rail", rails, ids=[n["name"] for n in rails])
+    """`nic` is each planned port of Ethernet, `rail` each that is a rail, `hca` each rail port of InfiniBand.
+
+    Of what a node has none it is None, once, so that `_is_planned` tells of the check.
+    """
+    expected = metafunc.config.stash[EXPECTED]
+    nics = expected.get("nics", [])
+    rails = [n for n in nics if n["purpose"] == "rail"]
+    for name, ports in (("nic", nics), ("rail", rails), ("hca", expected.get("hcas", []))):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, ports or [None], ids=[p["name"] for p in ports] or ["none"])
+
+
+PORTS = {"nic": "port of Ethernet", "rail": "rail of Ethernet", "hca": "rail of InfiniBand"}
+
+
+@pytest.fixture(autouse=True)
+def _is_planned(request: pytest.FixtureRequest) -> None:
+    """Raises NotExpected where a check is of ports of which the node has none."""
+    for name, kind in PORTS.items():
+        if name in request.fixturenames and request.getfixturevalue(name) is None:
+            raise NotExpected(f"this node has no {kind}")
 
 
 @pytest.fixture(scope="session")
@@ -133,8 +147,8 @@ def _note(item: pytest.Item, code: str, error: BaseException | None) -> None:
 
 def _subject(item: pytest.Item, host: str) -> str:
     parameters: dict[str, Any] = getattr(item, "callspec").params if hasattr(item, "callspec") else {}  # noqa: B009
-    nic = parameters.get("nic") or parameters.get("rail")
-    return f"{host}:{nic['name']}" if nic else host
+    port = next((parameters[name] for name in PORTS if parameters.get(name)), None)
+    return f"{host}:{port['name']}" if port else host
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

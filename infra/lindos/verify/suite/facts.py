@@ -19,7 +19,7 @@ PATIENCE_S = 30
 """A sick driver lets nvidia-smi hang for ever; a check must not."""
 
 MEASURING_S = 120
-"""For a benchmark."""
+"""For a benchmark, or a diagnosis of every GPU."""
 
 DOUBLED = "/usr/share/lindos-twin/doubled.json"
 """A machine that holds this file has stand-ins for the tools it lists."""
@@ -91,7 +91,7 @@ class Facts:
     def diagnoses(self, level: int) -> list[nvidia.Diagnosis]:
         """What DCGM finds at a level. It ends with another status than 0 if a test fails, and prints all the same."""
         arguments = f"diag -r {level} -j"
-        _, out, err = self._run_if_there("dcgmi", arguments)
+        _, out, err = self._run_if_there("dcgmi", arguments, MEASURING_S)
         try:
             return nvidia.diagnoses(out)
         except ValueError:
@@ -164,6 +164,12 @@ class Facts:
         # The double names a slot for the ports that it answers for, and leaves others to the real tool.
         _, out, _ = self.run("ethtool", f"-i {interface}")
         return not parsers.settings(out.replace(": ", "=")).get("bus-info")
+
+    def hca_ports(self) -> dict[str, dict[str, str]]:
+        """RDMA device -> of its first port `state`, `phys_state` and `rate`, as the kernel says them."""
+        files = "/sys/class/infiniband/*/ports/1"
+        _, out, _ = self.run("sh", f"-c 'grep -H . {files}/state {files}/phys_state {files}/rate'")
+        return parsers.hca_ports(out)
 
     def path_filters(self) -> dict[str, int]:
         """Interface, or `all` -> its rp_filter."""

@@ -21,6 +21,9 @@ from pathlib import Path
 
 UNKNOWN_EXIT = 3
 
+COMPLETE = (0, 1)
+"""How pytest ends a run of all tests: none failed, some did."""
+
 PACKAGE = "lindos_suite"
 """Name of the checks once unpacked; not `suite`, which is what they are called inside the archive."""
 
@@ -76,6 +79,10 @@ def _check(expect: str, host: str | None, more: list[str]) -> int:
         import pytest  # noqa: PLC0415
 
         status = pytest.main(arguments)
+        if status not in COMPLETE:
+            # Cut short, a result would lack findings, and nobody could tell.
+            print(f"UNKNOWN: the checks did not run to their end (pytest: {status})", file=sys.stderr)  # noqa: T201
+            return UNKNOWN_EXIT
         try:
             result = (here / "result.json").read_text(encoding="utf-8")
         except FileNotFoundError:

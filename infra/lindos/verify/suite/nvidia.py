@@ -139,11 +139,18 @@ def diagnoses(text: str) -> list[Diagnosis]:
     for report in reports:
         for category in report.get("test_categories") or ():
             for test in category.get("tests") or ():
-                found += [_diagnosis(test["name"], result) for result in (test or {}).get("results") or ()]
+                found += _diagnoses(test or {})
     if not found:
         said = [str(report[key]) for report in reports for key in ("runtime_error", "Error") if key in report]
         raise ValueError("; ".join(said) or " ".join(text.split()) or "nothing")
     return found
+
+
+def _diagnoses(test: dict[str, Any]) -> list[Diagnosis]:
+    """A test -> what it came to, for each GPU; DCGM 4 tells what is about no GPU alone in a summary."""
+    told = [_diagnosis(test["name"], result) for result in test.get("results") or ()]
+    whole = [_diagnosis(test["name"], test["test_summary"])] if test.get("test_summary") else []
+    return told + [w for w in whole if w.status not in {t.status for t in told}]
 
 
 def _diagnosis(test: str, result: dict[str, Any]) -> Diagnosis:

@@ -101,3 +101,21 @@ def _chassis_name(chassis: dict[str, Any]) -> str:
     if isinstance(unnamed := chassis.get("id"), dict) and "value" in unnamed:
         return str(unnamed["value"])
     return next(iter(chassis), "")
+
+
+HCA_FILE_PARTS = 8
+
+
+def hca_ports(text: str) -> dict[str, dict[str, str]]:
+    """`/sys/class/infiniband/mlx5_0/ports/1/state:4: ACTIVE` and its like, a file a line -> device -> file -> what it
+    says, without the number of a state.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        path, _, said = line.partition(":")
+        parts = path.split("/")
+        if len(parts) < HCA_FILE_PARTS:
+            continue
+        number, colon, word = said.partition(": ")
+        found.setdefault(parts[4], {})[parts[7]] = word if colon and number.isdigit() else said
+    return found

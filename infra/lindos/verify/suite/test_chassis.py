@@ -87,15 +87,15 @@ def test_hugepages(expected: Expected, facts: Facts) -> None:
 
 @check("HOST-075")
 def test_the_kernels_command_line(expected: Expected, facts: Facts) -> None:
-    want = expected.get("kernel_arguments", limit.KERNEL_ARGUMENTS)
+    want = [(argument,) for argument in expected.get("kernel_arguments", ())] or limit.KERNEL_ARGUMENTS
     _of_its_own(facts, "command line")
     seen = (facts.read("/proc/cmdline") or "").split()
     if not seen:
         raise Unmeasured("/proc/cmdline cannot be read")
-    lacking = [argument for argument in want if argument not in seen]
+    lacking = [" or ".join(words) for words in want if not set(words) & set(seen)]
     if lacking:
         raise Broken(
-            f"the kernel was started without {' '.join(lacking)}",
+            f"the kernel was started without {', '.join(lacking)}",
             hint="converge role node_tuning, then reboot the node",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from . import nvidia
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Expected = dict[str, Any]
 
 REPLACE = "drain the node and have the GPU replaced"
+FATAL = re.compile(r"\bFatal\b")
 RESET = "drain the node, then reset the GPU (`nvidia-smi -r`) or reboot; if it comes back, have the GPU replaced"
 
 
@@ -87,8 +89,8 @@ def test_remapped_rows(facts: Facts) -> None:
 @check("HOST-062")
 def test_no_xid(facts: Facts) -> None:
     recent = [x for x in facts.xids() if x.age_s is None or x.age_s <= limit.XID_WINDOW_S]
-    fatal = [x for x in recent if x.code in limit.XIDS]
-    some = fatal or [x for x in recent if x.code in limit.XIDS_OF_HARDWARE]
+    fatal = [x for x in recent if x.code in limit.XIDS or (x.code in limit.XIDS_OF_LINKS and FATAL.search(x.text))]
+    some = fatal or [x for x in recent if x.code not in limit.XIDS_OF_JOBS]
     if some:
         last = {(x.code, x.pci): x for x in some}
         told = [

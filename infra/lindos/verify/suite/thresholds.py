@@ -67,22 +67,25 @@ XIDS = {
     80: "corrupted data sent to the GPU",
     81: "VGA subsystem error",
     92: "high single-bit ECC error rate",
+    95: "uncontained memory error",
     119: "GSP does not answer",
     120: "GSP error",
+    140: "unrecovered ECC error",
 }
-"""XIDs that fail a node: Azure/azurehpc-health-checks, azure_gpu_xid.nhc; meanings from NVIDIA's XID catalogue."""
+"""XIDs that fail a node: Azure/azurehpc-health-checks, azure_gpu_xid.nhc, and those that came since, which NVIDIA's XID
+catalogue has a GPU reset for; meanings from there."""
 
-XIDS_OF_HARDWARE = frozenset(
-    {48, 88, 89, 92, *range(56, 59), *range(62, 65), *range(68, 78), *range(79, 87)}
-    | {*range(94, 106), *range(110, 121), *range(122, 126)}
-)
-"""XIDs that point at hardware: imbue-ai/cluster-health. Those that are not in XIDS warn."""
+XIDS_OF_LINKS = frozenset(range(144, 151))
+"""Errors of NVLink 5; of each the driver says whether it is fatal or not (NVIDIA's XID catalogue)."""
+
+XIDS_OF_JOBS = frozenset({8, 13, 31, 43, 45, 137})
+"""XIDs that programs cause, and that say nothing of a GPU. All that stand in none of these lists warn."""
 
 MEMORY_SHARE_MIN = 0.96
 """Of what is planned: the kernel keeps up to 64 B a page of 4 KiB for itself, firmware some more."""
 
-KERNEL_ARGUMENTS = ("iommu=pt", "pcie_aspm=off")
-"""Wanted on every GPU node, as role node_tuning has it; an expectation may name others."""
+KERNEL_ARGUMENTS = (("iommu=pt", "iommu.passthrough=1"), ("pcie_aspm=off",))
+"""Wanted on every GPU node, as role node_tuning has it, one of each: x86 and Arm say the same in other words."""
 
 WATCHING = frozenset({"chrony", "lldpd", "nvidia-dcgm", "nvidia-dcgm-exporter", "lindos-validation.timer"})
 """Services that look at a node or keep its books: without them jobs run on, so that losing one is a warning."""
