@@ -130,6 +130,7 @@ mkdir -p /etc/systemd/system/slurmctld.service.d
 printf '[Service]\\nRestart=always\\nRestartSec=1\\n' >/etc/systemd/system/slurmctld.service.d/people.conf
 apt-get --quiet update
 DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends install slurmctld slurm-client
+chown slurm: /var/lib/slurm/slurmctld
 systemctl start slurmctld.service
 rm -rf /etc/apt/sources.list.d/people.list /var/lib/apt/lists/*
 """
