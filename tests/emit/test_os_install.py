@@ -116,7 +116,7 @@ def test_a_host_that_nobody_released_goes_to_its_disk() -> None:
         lines = FILES[f"boot/{role}.ipxe"].splitlines()
         asked = next(n for n, line in enumerate(lines) if "/install/${hostname} || goto local" in line)
         assert asked < next(n for n, line in enumerate(lines) if line.startswith("kernel "))
-        assert lines[-2:] == [":local", "exit"]
+        assert lines[-2:] == [":local", "exit 1"]
 
 
 def test_without_a_key_nothing_is_installed() -> None:
