@@ -18,14 +18,17 @@ def run(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def until_booted(name: str) -> None:
+def until_booted(name: str, patience_s: float = 60) -> None:
     """Waits until it has booted, well or not; `--wait` alone ends at once where there is no bus yet."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience_s
     ask = ["podman", "exec", name, "systemctl", "is-system-running", "--wait"]
-    while time.monotonic() < deadline:
-        said = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+    while True:
+        asked = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
+        said = asked.stdout.strip() or asked.stderr.strip()
         if said in {"running", "degraded"}:
             return
+        if time.monotonic() >= deadline:
+            pytest.fail(f"not booted within {patience_s:g} s: systemctl says '{said}'")
         time.sleep(0.2)
 
 
@@ -43,6 +46,12 @@ def machine() -> Iterator[Machine]:
         yield lambda command: run("podman", "exec", name, "sh", "-c", command)
     finally:
         run("podman", "rm", "--force", "--time", "0", name)
+
+
+def test_a_machine_that_does_not_boot_is_told_with_what_was_seen() -> None:
+    """Nobody waits for ever, and nobody goes on as if it had booted."""
+    with pytest.raises(pytest.fail.Exception, match=r"not booted within 0\.5 s: .*lindos-no-such-machine"):
+        until_booted("lindos-no-such-machine", 0.5)
 
 
 def test_the_name_follows_the_recipe(tmp_path: Path) -> None:
