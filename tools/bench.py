@@ -4,6 +4,7 @@ Every row is a process of its own, in a scratch project with its own inventory, 
 one another there, so the design is computed in the first and may be read back in those that follow.
 `--gpus` asks for the design alone of sites in the manner of colossus-100k with so many GPUs, on as many training
 fabrics as they take.
+Path proofs are judged from answers as a fabric in order gives them: `--paths` does that alone, of a site that is built.
 Memory is the highest sum over the command's processes (engine, language host, provider), sampled ten times a
 second.
 """
@@ -28,6 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+
+from lindos.verify.paths import Requests, gather, judge_paths, numbers, pack, rails
+from lindos.verify.site import read_site
+from lindos.verify.ways import networks, ways
+from lindos.workspace import Workspace, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +123,33 @@ def scratch_project(site: str) -> Iterator[Path]:
         yield project
 
 
+def prove_paths(site: str) -> None:
+    """A site that is built -> its path proofs, from what nodes are to ask to what is told; each answers as planned.
+
+    Without the nodes: what they take to ask is theirs, what their answers take here is what is measured.
+    """
+    built = read_site(Workspace(project_root(), site))
+    planned = ways(built.cables)
+    by_node = rails(built.expect, networks(planned))
+    end = {rail.address: rail.end for mine in by_node.values() for rail in mine}
+    owner = dict(built.addresses.select("address", "device").iter_rows())
+    at = {device: address for address, device in owner.items()}
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        ways_there = ((s, d, planned.between(end[s], end[d])) for s, d in request["traces"])
+        traces = [[s, d, [*(at[min(hop)] for hop in hops), d]] for s, d, hops in ways_there]
+        told = {"pings": [[s, d, 0.123, None] for s, d in request["pings"]], "traces": traces, "errors": {}}
+        # As it comes over the wire: no word of it is one that was there before.
+        return dict(json.loads(json.dumps(told)))
+
+    number = numbers(by_node)
+    answers = gather(by_node, (pack(answer(request), number) for request in Requests(by_node).values()))
+    found = judge_paths(answers, planned, owner)
+    print(f"{answers.ping.height:,} pings and {len(answers.trace):,} traces of {len(by_node):,} nodes", file=sys.stderr)
+    if found or answers.ping.is_empty():
+        sys.exit(f"bench: error: {len(found)} findings of a fabric that is as planned: {found[:1]}")
+
+
 def move_a_rack(project: Path, site: str, rack: str, place: str) -> None:
     """A project in; its site file says that `rack` stands, as an exception, at HALL/ROW/POSITION."""
     path = project / "inventories" / site / "site.yaml"
@@ -175,6 +208,7 @@ def rows(site: str, unit: str, rack: str, place: str) -> Iterator[Cost]:
 
         yield measure("lindos plan", ["lindos", "plan", site], project)
         yield measure("lindos emit", ["lindos", "emit", site], project)
+        yield measure("path proofs, once nodes answer", [sys.executable, __file__, site, "--paths"], project)
         # How long Ansible takes to come to its first task: this one runs here, on a variable of a host.
         (project / "play.yml").write_text("- hosts: gpu_node\n  tasks: [{debug: {var: bmc_address}, run_once: true}]\n")
         play = ["ansible-playbook", "--inventory", f"build/{site}/inventory", "--limit", unit, "play.yml"]
@@ -209,7 +243,11 @@ def main() -> None:
     parser.add_argument("--rack", default="colossus-100k-a0001-r01", help="the rack that is moved")
     parser.add_argument("--to", default="h1/5/22", help="where it is moved to: HALL/ROW/POSITION")
     parser.add_argument("--gpus", type=int, nargs="+", help="only design synthetic sites with so many GPUs each")
+    parser.add_argument("--paths", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.paths:
+        prove_paths(options.site)
+        return
     what = "synthetic sites" if options.gpus else options.site
     print(f"{what} on {machine()}\n\n| command | wall s | CPU s | peak MiB |\n|---|--:|--:|--:|")
     for cost in designs(options.gpus) if options.gpus else rows(options.site, options.unit, options.rack, options.to):

@@ -10,8 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindos.finding import Severity
-from lindos.verify.paths import MOST_PINGS, TRACES, Answers, Rail, gather, judge_paths, rails, requests
-from lindos.verify.ways import networks, peers, ways
+from lindos.verify.paths import (
+    MOST_PINGS,
+    TRACES,
+    Answers,
+    Rail,
+    Requests,
+    gather,
+    judge_paths,
+    numbers,
+    pack,
+    rails,
+)
+from lindos.verify.ways import Ways, networks, peers, ways
 
 NODES, RAILS = ("u1n1", "u1n2", "u2n1"), 4
 
@@ -50,8 +61,8 @@ def hops(source, destination):
 def answers(lost=lambda _s, _d: False, small=lambda _s, _d: False, way=hops, errors=None) -> Answers:
     """What probers bring back from a fabric in which some pings are lost."""
     rail = {r.address: r for mine in BY_NODE.values() for r in mine}
-    raw = {}
-    for node, request in requests(BY_NODE).items():
+    heard = []
+    for node, request in Requests(BY_NODE).items():
         pings = [
             [
                 s,
@@ -62,8 +73,9 @@ def answers(lost=lambda _s, _d: False, small=lambda _s, _d: False, way=hops, err
             for s, d in request["pings"]
         ]
         traces = [[s, d, way(rail[s], rail[d])] for s, d in request["traces"]]
-        raw[node] = {"pings": pings, "traces": traces, "errors": (errors or {}).get(node, {})}
-    return gather(BY_NODE, raw)
+        answer = {"pings": pings, "traces": traces, "errors": (errors or {}).get(node, {})}
+        heard.append(pack(answer, numbers(BY_NODE)))
+    return gather(BY_NODE, heard)
 
 
 def judge(**world):
@@ -71,7 +83,7 @@ def judge(**world):
 
 
 def test_every_rail_asks_every_rail_of_every_other_node():
-    asked = requests(BY_NODE)
+    asked = Requests(BY_NODE)
     for node in NODES:
         wanted = {
             (address(node, r), address(n, q)) for n in NODES if n != node for r in range(RAILS) for q in range(RAILS)
@@ -83,11 +95,31 @@ def test_every_rail_asks_every_rail_of_every_other_node():
 
 def test_in_a_large_fabric_each_node_asks_a_bounded_part_and_each_is_asked():
     large = {f"n{i:05d}": [Rail(f"n{i:05d}", f"rail{r}", f"{i}.{r}", 9000) for r in range(8)] for i in range(1000)}
-    asked = requests(large)
+    asked = Requests(large)
     assert max(len(r["pings"]) for r in asked.values()) <= MOST_PINGS
     assert max(len(r["traces"]) for r in asked.values()) <= TRACES
     targets = {d for r in asked.values() for _, d in r["pings"]}
     assert targets == {rail.address for mine in large.values() for rail in mine}
+
+
+def test_a_ping_takes_some_bytes_until_it_is_judged_and_no_search_for_its_way(monkeypatch):
+    """A site of 100,000 GPUs has 25 million of them, and a search for a way looks at hundreds of switches."""
+    asked = []
+    between = Ways.between
+    monkeypatch.setattr(Ways, "between", lambda self, *ends: asked.append(ends) or between(self, *ends))
+    heard = answers()
+    asked.clear()
+    assert heard.ping.height == sum(len(request["pings"]) for request in Requests(BY_NODE).values()) > len(heard.trace)
+    assert heard.ping.estimated_size() <= 16 * heard.ping.height
+    assert judge_paths(heard, WAYS, OWNER) == ()
+    assert len(asked) <= len(heard.trace)
+
+
+def test_a_request_is_made_when_it_is_looked_up():
+    """All of a site of 100,000 GPUs together take gigabytes."""
+    asked = Requests(BY_NODE)
+    assert asked["u1n1"] == asked["u1n1"]
+    assert asked["u1n1"]["pings"] is not asked["u1n1"]["pings"]
 
 
 @given(st.integers(1, 3000), st.integers(1, 64))
@@ -250,7 +282,7 @@ def test_rails_are_read_from_expectations_in_their_order():
 
 @pytest.mark.parametrize("nodes", [{}, {"n": []}, {"n": BY_NODE["u1n1"]}])
 def test_a_lone_node_asks_nobody(nodes):
-    assert all(not request["pings"] for request in requests(nodes).values())
+    assert all(not request["pings"] for request in Requests(nodes).values())
 
 
 def test_a_rail_asks_no_other_plane_and_no_other_training_fabric():
@@ -275,7 +307,7 @@ def test_a_rail_asks_no_other_plane_and_no_other_training_fabric():
         }
         for node in {node for node, _ in on}
     }
-    asked = requests(rails(expect, on))
+    asked = Requests(rails(expect, on))
     pairs = {tuple(p) for request in asked.values() for p in (*request["pings"], *request["traces"])}
     network = {":".join(end): name for end, name in on.items()}
     assert pairs

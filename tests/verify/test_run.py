@@ -99,10 +99,10 @@ class World:
                 replies.switches[switch] = self.heard(switch)
         return replies
 
-    def probe(self, site, access, zipapp, wanted, progress):
+    def probe(self, site, access, zipapp, wanted, read, progress):
         self.asked_paths = wanted
         fine = {
-            node: {"pings": [[s, d, 0.1, None] for s, d in request["pings"]], "traces": [], "errors": {}}
+            node: read({"pings": [[s, d, 0.1, None] for s, d in request["pings"]], "traces": [], "errors": {}})
             for node, request in wanted.items()
         }
         return fine, {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lindos.drivers import redfish, runner
 from lindos.verify.hosts import HostResult, check_host, probe_host, read_neighbours, read_routes
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lindos.verify.hosts import Neighbour
     from lindos.verify.site import Site
     from lindos.verify.zipapp import Zipapp
+
+T = TypeVar("T")
 
 WORKERS = 64
 RETRY = runner.Retry(attempts=2, first_wait_s=1.0)
@@ -66,13 +68,14 @@ def probe(
     access: Access,
     zipapp: Zipapp,
     wanted: Mapping[str, Mapping[str, Any]],
+    read: Callable[[Mapping[str, Any]], T],
     progress: Callable[[str], object],
-) -> tuple[dict[str, dict[str, Any]], dict[str, DriverError]]:
-    """What each node is to ask of the fabric -> its answers, and who could not be asked to."""
+) -> tuple[dict[str, T], dict[str, DriverError]]:
+    """What each node is to ask of the fabric -> its answers as `read` has them, and who could not be asked to."""
     at = site.management()
     outcomes = _run(
         [("paths", device) for device in wanted],
-        lambda job: probe_host(access.host(job[1], at[job[1]]), wanted[job[1]], zipapp),
+        lambda job: read(probe_host(access.host(job[1], at[job[1]]), wanted[job[1]], zipapp)),
         progress,
     )
     answers = {o.host[1]: o.value for o in outcomes if o.value is not None}

@@ -18,7 +18,7 @@ from lindos.verify.asking import ask, ask_routes, probe
 from lindos.verify.bmcs import judge_bmc, judge_silence
 from lindos.verify.cabling import HEARD, cabling
 from lindos.verify.ibnet import judge
-from lindos.verify.paths import gather, judge_paths, rails, requests
+from lindos.verify.paths import Requests, gather, judge_paths, numbers, pack, rails
 from lindos.verify.routes import forwarding, judge_routes, targets
 from lindos.verify.site import read_site
 from lindos.verify.ways import networks, ways
@@ -298,9 +298,9 @@ def _prove(
     progress: Callable[[str], object],
     down: Collection[str] = (),
 ) -> _Told:
-    wanted = {node: request for node, request in requests(by_node).items() if request["pings"]}
-    raw, silent = probe(site, access, zipapp, wanted, progress)
-    answers = gather(by_node, raw)
+    number = numbers(by_node)
+    heard, silent = probe(site, access, zipapp, Requests(by_node), lambda answer: pack(answer, number), progress)
+    answers = gather(by_node, heard.values())
     owner = {address: device for device, address in site.addresses.select("device", "address").iter_rows()}
     findings = list(judge_paths(answers, ways(site.cables, without=down), owner))
     for node, error in sorted(silent.items()):
@@ -308,7 +308,7 @@ def _prove(
         hint = error.problems[0].hint or "verify again"
         findings.append(Finding("REACH-002", Severity.UNKNOWN, node, message, hint))
     forwarded = _forwarded(site, switches, access, progress, down)
-    return _Told(findings + forwarded.findings, [], len(answers.ping) + len(answers.trace) + forwarded.checks)
+    return _Told(findings + forwarded.findings, [], answers.ping.height + len(answers.trace) + forwarded.checks)
 
 
 def _forwarded(

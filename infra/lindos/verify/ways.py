@@ -14,41 +14,55 @@ if TYPE_CHECKING:
     from lindos.verify.mistakes import End
 
 
+FAR = 255
+"""Steps to a switch that cannot be reached."""
+
+
 @dataclass(slots=True)
 class Ways:
     """Switches and how they are joined. `leaf`: the switch at the other end of a node's rail port."""
 
     leaf: dict[End, str]
     near: dict[str, set[str]]
-    _far: dict[str, dict[str, int]] = field(default_factory=dict)
+    _between: dict[tuple[str, str], list[set[str]]] = field(default_factory=dict)
+    _far: dict[str, bytes] = field(default_factory=dict)
+    _number: dict[str, int] = field(default_factory=dict)
 
     def between(self, source: End, destination: End) -> list[set[str]]:
         """Two rail ports -> for each hop, the switches that lie on a shortest way; empty where there is none."""
         first, last = self.leaf.get(source), self.leaf.get(destination)
         if first is None or last is None:
             return []
-        there, back = self._distances(first), self._distances(last)
-        if last not in there:
+        if (first, last) not in self._between:
+            self._between[first, last] = self._hops(first, last)
+        return self._between[first, last]
+
+    def _hops(self, first: str, last: str) -> list[set[str]]:
+        steps = self._steps(last)
+        number = self._number
+        if steps[number[first]] == FAR:
             return []
-        length = there[last]
-        hops: list[set[str]] = [set() for _ in range(length + 1)]
-        for switch, steps in there.items():
-            if steps + back.get(switch, length + 1) == length:
-                hops[steps].add(switch)
+        hops = [{first}]
+        for left in reversed(range(steps[number[first]])):
+            around = set[str]().union(*(self.near[switch] for switch in hops[-1]))
+            hops.append({switch for switch in around if steps[number[switch]] == left})
         return hops
 
-    def _distances(self, start: str) -> dict[str, int]:
-        if start not in self._far:
-            found = {start: 0}
-            todo = deque([start])
-            while todo:
-                at = todo.popleft()
-                for other in sorted(self.near[at]):
-                    if other not in found:
-                        found[other] = found[at] + 1
-                        todo.append(other)
-            self._far[start] = found
-        return self._far[start]
+    def _steps(self, last: str) -> bytes:
+        """A switch -> how far it is from each, by their numbers. Bytes: a large site asks for a thousand of these."""
+        if not self._number:
+            self._number = {switch: n for n, switch in enumerate(dict.fromkeys([*self.near, *self.leaf.values()]))}
+        if last not in self._far:
+            steps = bytearray([FAR]) * len(self._number)
+            seen, here, far = set[str](), {last}, 0
+            while here:
+                for switch in here:
+                    steps[self._number[switch]] = far
+                seen |= here
+                here = set[str]().union(*(self.near.get(switch, ()) for switch in here)) - seen
+                far += 1
+            self._far[last] = bytes(steps)
+        return self._far[last]
 
 
 def ways(cables: pl.DataFrame, *, without: Collection[str] = ()) -> Ways:
