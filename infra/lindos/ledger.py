@@ -102,7 +102,7 @@ class Ledger:
 
 def read_ledger(gpus: pl.DataFrame, folder: Path) -> Ledger:
     """Planned GPUs and the folder where runs leave their evidence -> the ledger."""
-    return ledger(gpus, read_evidence(folder), read_findings(folder / "findings"))
+    return ledger(gpus, read_evidence(folder), read_findings(folder.glob("findings/*.json")))
 
 
 def read_evidence(folder: Path) -> tuple[Observation, ...]:
@@ -116,9 +116,9 @@ def read_evidence(folder: Path) -> tuple[Observation, ...]:
     return tuple(seen for group in latest.values() for seen in group)
 
 
-def read_findings(folder: Path) -> tuple[Finding, ...]:
-    """A folder of JSON files, each a list of findings -> Findings."""
-    rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
+def read_findings(paths: Iterable[Path]) -> tuple[Finding, ...]:
+    """JSON files, each a list of findings -> Findings."""
+    rows = [row for path in sorted(paths) for row in json.loads(path.read_text())]
     return tuple(Finding(**row | {"severity": Severity(row["severity"])}) for row in rows)
 
 

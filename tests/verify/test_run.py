@@ -260,6 +260,16 @@ def test_a_look_at_one_host_keeps_what_is_known_of_the_others(lab, world):
     assert os_of == {N1: False, N2: True, "lab-a0002-r01-n01": True, "lab-a0002-r01-n02": True}
 
 
+def test_a_look_at_one_host_takes_over_no_findings_of_others_who_look(lab, world):
+    """Theirs are in a file of their own: copied, they would outlive it."""
+    verify(lab, access=ACCESS)
+    theirs = [Finding("X-001", Severity.CRITICAL, N2, "seen by another").as_dict()]
+    (lab.evidence / "findings" / "other.json").write_text(json.dumps(theirs))
+    verify(lab, hosts=[N1], access=ACCESS)
+    kept = json.loads((lab.evidence / "findings" / "verify.json").read_text())
+    assert "X-001" not in {f["code"] for f in kept}
+
+
 def test_a_look_at_one_host_does_not_find_the_others_cables_strange(lab, world):
     assert codes(verify(lab, hosts=[N1], access=ACCESS)) == []
 

@@ -342,7 +342,8 @@ def _keep(workspace: Workspace, result: VerifyResult, hosts: set[str] | None) ->
     observations, findings = list(result.observations), list(result.findings)
     if hosts is not None:
         observations += [o for o in read_observations(seen_at) if o.device not in hosts]
-        old = read_findings(findings_at.parent) if findings_at.exists() else ()
+        # Findings of others lie in files beside it, and are theirs to replace.
+        old = read_findings([findings_at]) if findings_at.exists() else ()
         told = set(findings)
         findings += [f for f in old if f.subject.partition(":")[0] not in hosts and f not in told]
     findings_at.parent.mkdir(parents=True, exist_ok=True)
