@@ -22,3 +22,8 @@ def check_it_is_of_the_drivers_release(host: Host) -> None:
 
 def check_it_has_set_up_the_fabric(host: Host) -> None:
     assert host.check_output("nvidia-smi -q -x").count("<state>Completed</state>") == 8
+
+
+def check_switches_that_need_no_subnet_manager_get_none(host: Host) -> None:
+    assert not host.package("nvlsm").is_installed
+    assert not host.file("/etc/modules-load.d/60-fabric-manager.conf").contains("^[^#]")

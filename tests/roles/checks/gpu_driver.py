@@ -32,9 +32,18 @@ def check_packages_are_held(host: Host) -> None:
 
 
 def check_gpus_keep_their_state(host: Host) -> None:
-    assert host.service("nvidia-persistenced").is_enabled
+    """Whatever the unit was shipped to do: this one is started by a device, stops unasked, and keeps nothing."""
+    assert host.check_output("systemctl is-enabled nvidia-persistenced") == "enabled"
+    assert host.service("nvidia-persistenced").is_running
     modes = host.check_output("nvidia-smi --query-gpu=persistence_mode --format=csv,noheader").splitlines()
     assert modes == ["Enabled"] * 8
+
+
+def check_the_daemon_runs_as_it_was_shipped_to(host: Host) -> None:
+    host.check_output("systemd-analyze verify nvidia-persistenced.service")
+    shown = host.check_output("systemctl show --property=ExecStart --value nvidia-persistenced.service")
+    assert "argv[]=/usr/bin/nvidia-persistenced --user nvidia-persistenced --persistence-mode --verbose ;" in shown
+    assert shown.count("argv[]=") == 1
 
 
 def check_the_kernel_is_told_not_to_load_another_driver(host: Host) -> None:

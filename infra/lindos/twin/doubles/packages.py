@@ -18,6 +18,9 @@ DRIVERS = ("570.124.06", "570.133.20", "570.172.08", "580.65.06")
 """Three releases of a branch, to move to, to come from and to be wrong with, and one of the next branch."""
 
 NCCLS = ("2.26.2-1+cuda12.8", "2.27.3-1+cuda12.9")
+SUBNET_MANAGERS = ("2025.06.5-1", "2025.10.14-1")
+"""Dates, whatever the driver's release."""
+
 DCGMS = ("1:4.4.0-1", "1:4.4.1-1")
 DCGM_EXPORTERS = ("4.5.0-1",)
 CONTAINER_TOOLKITS = ("1.18.1-1", "1.18.2-1")
@@ -40,16 +43,20 @@ TOOLS = {
     "ipmitool": "ipmitool",
     "lscpu": "lscpu",
     "lspci": "lspci",
+    "modprobe": "modprobe",
     "nvbandwidth": "nvbandwidth",
     "nvidia-ctk": "nvidia_ctk",
 }
 """Command -> module of `tools` that answers."""
 
-EVERYWHERE = ("dmesg", "ethtool", "free", "ipmitool", "lscpu", "lspci")
+EVERYWHERE = ("dmesg", "ethtool", "free", "ipmitool", "lscpu", "lspci", "modprobe")
 """Commands that come with any double, before the distribution's own on PATH: the real ones would tell of the machine
 below."""
 
 DAEMONS = ("nvidia-persistenced", "nv-fabricmanager", "nv-hostengine")
+KERNEL_MODULES = ("ib_umad",)
+"""Modules that come with the kernel, and that a role loads."""
+
 LIBRARIES = ("libnccl.so.2",)
 
 BASE = "lindos-twin-doubles"
@@ -62,12 +69,35 @@ set -e
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 """
 
+_LOADED = f"""\
+[Unit]
+Description=Modules that this machine has loaded (Lindos twin double)
+DefaultDependencies=no
+Before=local-fs.target
+
+[Mount]
+# A container shows those of the machine below, and can load none.
+What={STATE}/loaded
+Where=/sys/module
+Type=none
+Options=bind
+"""
+
+_MOUNT = f"{_RELOAD}if [ -d /run/systemd/system ]; then systemctl start sys-module.mount; fi\n"
+
+_PERSISTENCED = f"""\
+{_RELOAD}
+id nvidia-persistenced >/dev/null 2>&1 || useradd --system --no-create-home --home-dir /nonexistent nvidia-persistenced
+"""
+
 
 def packages() -> Iterator[Package]:
     """-> every package of the repository."""
     yield _base()
     for version in DRIVERS:
         yield from _driver(version)
+    for version in SUBNET_MANAGERS:
+        yield _subnet_manager(version)
     for version in NCCLS:
         yield _nccl(version)
     for version in DCGMS:
@@ -96,13 +126,22 @@ def _base() -> Package:
     }
     everywhere = {f"/usr/local/bin/{command}": _launcher(command) for command in EVERYWHERE}
     marker = Entry((json.dumps(doubled, indent=1) + "\n").encode())
+    units = "/usr/lib/systemd/system"
+    kernel = {
+        **{f"{STATE}/modules/{name}/initstate": _line("live") for name in KERNEL_MODULES},
+        # Holds its folder, in which modprobe keeps what is loaded.
+        f"{STATE}/loaded/kernel/initstate": _line("live"),
+        f"{units}/sys-module.mount": Entry(_LOADED.encode()),
+        f"{units}/local-fs.target.wants/sys-module.mount": Entry(link="../sys-module.mount", mode=0o777),
+    }
     return Package(
         BASE,
         TOOLS_VERSION,
         "what the doubles share",
         architecture="all",
         fields={"Depends": "python3"},
-        entries={"/usr/share/lindos-twin/doubled.json": marker, **modules, **everywhere},
+        entries={"/usr/share/lindos-twin/doubled.json": marker, **modules, **everywhere, **kernel},
+        scripts={"postinst": _MOUNT},
     )
 
 
@@ -125,7 +164,7 @@ def _driver(version: str) -> Iterator[Package]:
     yield package(
         "nvidia-headless-BRANCH-server-open",
         "NVIDIA open kernel modules",
-        {f"{STATE}/kernel-module": _line(version)},
+        {f"{STATE}/kernel-module": _line(version), f"{STATE}/modules/nvidia/version": _line(version)},
     )
     yield package(
         "nvidia-compute-utils-BRANCH-server",
@@ -134,7 +173,7 @@ def _driver(version: str) -> Iterator[Package]:
             "/usr/bin/nvidia-persistenced": _script("nvidia-persistenced.sh"),
             "/usr/lib/systemd/system/nvidia-persistenced.service": _unit("nvidia-persistenced.service"),
         },
-        {"postinst": _RELOAD},
+        {"postinst": _PERSISTENCED},
     )
     yield package(
         "nvidia-utils-BRANCH-server",
@@ -151,6 +190,19 @@ def _driver(version: str) -> Iterator[Package]:
             f"{STATE}/fabric-manager": _line(version),
         },
         {"postinst": _RELOAD},
+    )
+
+
+def _subnet_manager(version: str) -> Package:
+    return Package(
+        "nvlsm",
+        version,
+        "NVLink subnet manager",
+        fields={"Depends": BASE},
+        entries={
+            "/opt/nvidia/nvlsm/sbin/nvlsm": _script("nvlsm.sh"),
+            "/usr/share/nvidia/nvlsm/nvlsm.conf": Entry(b"# Lindos twin double, read by none.\n"),
+        },
     )
 
 

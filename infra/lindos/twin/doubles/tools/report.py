@@ -129,7 +129,8 @@ def _daemons() -> Report:
     """What holds only while a daemon runs; systemd takes a daemon's folder below /run away with it."""
     run = hardware.root() / "run"
     managed = (run / "nvidia-fabricmanager/nv-fabricmanager.pid").exists()
-    kept = (run / "nvidia-persistenced/nvidia-persistenced.pid").exists()
+    daemon = run / "nvidia-persistenced"
+    kept = (daemon / "nvidia-persistenced.pid").exists() and not (daemon / "no-persistence-mode").exists()
     return {
         "persistence_mode": "Enabled" if kept else "Disabled",
         "fabric.state": "Completed" if managed else "In Progress",
