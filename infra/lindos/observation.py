@@ -38,7 +38,7 @@ def write_observations(path: Path, observations: Iterable[Observation]) -> None:
 
 
 def read_guids(path: Path) -> dict[str, str]:
-    """observed.json -> GUIDs by node description (`leaf`, `node mlx5_0`); a file that is not there holds none."""
+    """observed.json -> GUIDs by node description (`leaf`, `node mlx5_rail0`); a file that is not there holds none."""
     found: dict[str, str] = json.loads(path.read_text()).get("guids", {}) if path.exists() else {}
     return found
 

@@ -1,7 +1,7 @@
 """What the kernel has of addresses, routes and rules, compared with what a role wants.
 
 wanted: {"rail0": ["mtu 9000", "address 10.0.0.1/31", "rule from 10.0.0.1 table 100"]}
-seen: output of `ip -json -batch -` for the lines `address show`, `rule show`, `route show table all`
+seen: output of `ip -details -json -batch -` for the lines `address show`, `rule show`, `route show table all`
 drift: ["rail0: rule from 10.0.0.1 table 100"]
 """
 
@@ -31,6 +31,18 @@ def netdev_drift(wanted: dict[str, list[str]], seen: str) -> list[str]:
 def netdev_drifted(wanted: dict[str, list[str]], seen: str) -> list[str]:
     """Wanted lines by interface, output of the probe -> the interfaces that miss something, sorted."""
     return sorted({line.partition(": ")[0] for line in netdev_drift(wanted, seen)})
+
+
+def netdev_absent(names: list[str], seen: str) -> list[str]:
+    """Names of interfaces, output of the probe -> those that are not there, with or without carrier."""
+    there = {record.get("ifname") for record in _records(seen)}
+    return [name for name in names if name not in there]
+
+
+def netdev_ports(seen: str) -> list[str]:
+    """Output of the probe -> `enp26s0np0 (0000:1a:00.0)` for each interface that sits in a PCI slot, sorted."""
+    slots = {r["ifname"]: r["parentdev"] for r in _records(seen) if r.get("parentbus") == "pci" and "ifname" in r}
+    return sorted(f"{name} ({slot})" for name, slot in slots.items())
 
 
 def netdev_holds(prefix: str, address: str) -> bool:
@@ -80,7 +92,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, object]:
         return {
+            "netdev_absent": netdev_absent,
             "netdev_drift": netdev_drift,
             "netdev_drifted": netdev_drifted,
             "netdev_holds": netdev_holds,
+            "netdev_ports": netdev_ports,
         }

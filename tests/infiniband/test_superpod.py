@@ -98,7 +98,7 @@ def test_ports_are_named_and_numbered_as_the_subnet_has_them() -> None:
     numbers = {(r["device"], r["port"]): r["number"] for r in rows}
     for port, number in (("IB1/1/1", "1"), ("IB1/19/2", "38"), ("IB1/32/2", "64")):
         assert numbers["superpod-p001-spine01", port] == number
-    assert {r["hca"] for r in rows if r["port"] == "rail3"} == {"mlx5_3"}
+    assert {r["hca"] for r in rows if r["port"] == "rail3"} == {"mlx5_rail3"}
 
 
 def test_the_topology_file_is_the_plan() -> None:
@@ -139,14 +139,14 @@ def test_hosts_are_told_of_infiniband_and_not_of_roce() -> None:
     assert inventory["children"]["nccl"] == {"children": {"gpu_node": {}}}
     wanted = json.loads(files["expect/a0001.json"])["superpod-a0001-r01-n01"]
     assert {n["purpose"] for n in wanted["nics"]} == {"frontend", "mgmt"}
-    assert [h["hca"] for h in wanted["hcas"]] == [f"mlx5_{i}" for i in range(8)]
+    assert [h["hca"] for h in wanted["hcas"]] == [f"mlx5_rail{i}" for i in range(8)]
 
 
 def test_guids_that_are_known_are_named_and_those_that_are_not_are_counted() -> None:
     _, plan, _ = superpod()
-    known = {"superpod-p001-spine01": "0xb0cf0e0300d74440", "superpod-a0001-r01-n01 mlx5_0": "0xe09d73030025f5da"}
+    known = {"superpod-p001-spine01": "0xb0cf0e0300d74440", "superpod-a0001-r01-n01 mlx5_rail0": "0xe09d73030025f5da"}
     files = {a.path: a.data.decode() for a in artefacts(plan, {}, guids=known) if a.path.startswith("ib/")}
-    assert '0xe09d73030025f5da "superpod-a0001-r01-n01 mlx5_0"' in files["ib/rdma/node-name-map"]
+    assert '0xe09d73030025f5da "superpod-a0001-r01-n01 mlx5_rail0"' in files["ib/rdma/node-name-map"]
     assert "# 1,062 of 1,064 GUIDs are not known yet" in files["ib/rdma/node-name-map"]
     roots = files["ib/rdma/root_guids.conf"].splitlines()
     assert [r for r in roots if not r.startswith("#")] == ["0xb0cf0e0300d74440 # superpod-p001-spine01"]
@@ -200,7 +200,7 @@ def test_xdr_is_as_published_and_breaks_no_rule() -> None:
     roles = plan.devices.filter(pl.col("fabric") == "rdma").group_by("role").len()
     assert dict(roles.iter_rows()) == {"leaf": 8, "spine": 4}
     files = {a.path: a.data.decode() for a in artefacts(plan, {}) if a.path.startswith("ib/")}
-    assert "   P1 -4x-200G-> HCA_mlx5_8 xdr-a0001-r01-n01 mlx5_0/P1\n" in files["ib/rdma/fabric.topo"]
+    assert "   P1 -4x-200G-> HCA_mlx5_8 xdr-a0001-r01-n01 mlx5_rail0/P1\n" in files["ib/rdma/fabric.topo"]
     assert "xdr-a0001-leaf00,sw37p2,74," in files["ib/rdma/ports.csv"]
     assert "sharp_enabled 2" in files["ib/rdma/ufm01.opensm.conf"]
 

@@ -35,7 +35,7 @@ def node_variables() -> dict[str, Any]:
         "frontend_network_interfaces": [
             {"name": "fe0", "address": "10.128.0.1", "prefix_len": 31, "gateway": "10.128.0.0", "mtu": 9000}
         ],
-        "nccl_ib_hca": [f"mlx5_{rail}" for rail in range(RAILS)],
+        "nccl_ib_hca": [f"mlx5_rail{rail}" for rail in range(RAILS)],
         "nccl_socket_ifname": "fe0",
     }
 
@@ -45,7 +45,7 @@ def infiniband() -> dict[str, Any]:
     hcas = [
         {
             "name": f"rail{rail}",
-            "hca": f"mlx5_{rail}",
+            "hca": f"mlx5_rail{rail}",
             "rail": rail,
             "rate_gbps": 800,
             "peer_device": f"lab-a0001-leaf0{rail}",
@@ -53,7 +53,8 @@ def infiniband() -> dict[str, Any]:
         }
         for rail in range(RAILS)
     ]
-    return node_variables() | {"rdma_nic_interfaces": [], "infiniband_hcas": hcas}
+    slots = {"rail0": "0000:1A:00.0", "rail1": "0000:2A:00.0"}
+    return node_variables() | {"rdma_nic_interfaces": [], "infiniband_hcas": hcas, "ib_host_slots": slots}
 
 
 def _rail(rail: int) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _rail(rail: int) -> dict[str, Any]:
     return {
         "name": f"rail{rail}",
         "rail": rail,
-        "hca": f"mlx5_{rail}",
+        "hca": f"mlx5_rail{rail}",
         "address": f"{base}.1",
         "prefix_len": 31,
         "gateway": f"{base}.0",
@@ -163,7 +164,7 @@ def expectation(roles: Iterable[str] = ()) -> dict[str, Any]:
             *({**nic, "purpose": "frontend", "rate_gbps": 400} for nic in node["frontend_network_interfaces"]),
         ],
         "services": list(dict.fromkeys(unit for role in roles for unit in SERVICES.get(role, ()))),
-        "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
+        "nccl": {"NCCL_IB_HCA": "=mlx5_rail0,mlx5_rail1", "NCCL_SOCKET_IFNAME": "=fe0"},
     }
 
 

@@ -67,7 +67,7 @@ HARDWARE = {
     "nics": [
         {
             "name": f"rail{rail}",
-            "hca": f"mlx5_{rail}",
+            "hca": f"mlx5_rail{rail}",
             "rail": rail,
             "pci": f"0000:{0x1A + 16 * rail:02x}:00.0",
             "mac": "",

@@ -127,11 +127,26 @@ def _refused() -> Iterator[Any]:
     yield "storage_client", {"storage_client_scratch": "raid5"}, "must be one of: none, raid0"
     both = {"slurm_node_controllers": ["ctl"], "slurm_node_conf": "/site/slurm.conf"}
     yield "slurm_node", both, "slurmd reads one or the other, give one"
+    for role, ports in (("rdma_nic", "rail0, rail1"), ("frontend_network", "fe0")):
+        for slots in ({"rail9": "0000:1a:00.0"}, {"rail0": "1a:00.0", "rail1": "1b:00.0", "fe0": "1c:00.0"}):
+            yield role, {f"{role}_slots": slots}, f"give each of {ports} a PCI address"
+    shared = dict.fromkeys(("rail0", "rail1"), "0000:1a:00.0")
+    yield "rdma_nic", {"rdma_nic_slots": shared}, "give each of rail0, rail1 a PCI address of its own"
+    yield "roce_qos", {"roce_qos_dscp": 64}, "DSCPs from 0 to 63"
     yield "roce_qos", {"roce_qos_cnp_priority": 3}, "the two must differ in both"
     yield "bmc", {"bmc_fan_mode": "loud"}, "must be one of: leave, standard, performance"
     yield "gpu_driver", {"gpu_driver_version": "570"}, "give one release, such as 570.133.20"
-    hca = {"name": "rail0", "hca": "mlx5_0", "rail": 0}
-    yield "ib_host", {"infiniband_hcas": [hca, {**hca, "name": "rail1"}]}, "two rail ports share a hca: mlx5_0, mlx5_0"
+    hca = {"name": "rail0", "hca": "mlx5_rail0", "rail": 0}
+    yield (
+        "ib_host",
+        {"infiniband_hcas": [hca, {**hca, "name": "rail1"}]},
+        "two rail ports share a hca: mlx5_rail0, mlx5_rail0",
+    )
+    yield (
+        "ib_host",
+        {"infiniband_hcas": [hca], "ib_host_slots": {"rail1": "0000:1a:00.0"}},
+        "give each of rail0 a PCI address",
+    )
     silent = {"infiniband_hcas": [hca], "ib_host_node_description": "%h"}
     yield "ib_host", silent, "it names the device with %d"
     odd = [{"field": "DCGM_FI_DEV_GPU_TEMP", "type": "gauge", "help": "hot, or not"}]

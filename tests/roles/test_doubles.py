@@ -224,7 +224,7 @@ def test_a_wrong_driver_is_acted_out(machine: Path, said: Said) -> None:
 
 
 def test_rdma_devices_are_told_with_their_state(machine: Path, said: Said) -> None:
-    assert said(ibdev2netdev)[1] == "mlx5_0 port 1 ==> rail0 (Up)\nmlx5_1 port 1 ==> rail1 (Down)\n"
+    assert said(ibdev2netdev)[1] == "mlx5_rail0 port 1 ==> rail0 (Up)\nmlx5_rail1 port 1 ==> rail1 (Down)\n"
 
 
 def test_a_port_remembers_its_class(machine: Path, said: Said) -> None:
@@ -243,13 +243,13 @@ def test_a_port_refuses_what_cannot_be(
 
 
 def test_a_device_remembers_its_service(machine: Path, said: Said) -> None:
-    said(cma_roce_tos, "-d", "mlx5_0", "-t", "106")
-    assert said(cma_roce_tos, "-d", "mlx5_0")[1] == "106\n"
-    assert said(cma_roce_tos, "-d", "mlx5_1")[1] == "0\n"
+    said(cma_roce_tos, "-d", "mlx5_rail0", "-t", "106")
+    assert said(cma_roce_tos, "-d", "mlx5_rail0")[1] == "106\n"
+    assert said(cma_roce_tos, "-d", "mlx5_rail1")[1] == "0\n"
 
 
 def test_firmware_takes_a_setting_at_the_next_boot(machine: Path, said: Said) -> None:
-    query = ("-d", "mlx5_0", "-e", "query", "LINK_TYPE_P1")
+    query = ("-d", "mlx5_rail0", "-e", "query", "LINK_TYPE_P1")
     assert said(mlxconfig, *query)[1].split()[-4:] == ["LINK_TYPE_P1", "IB(1)", "IB(1)", "IB(1)"]
     said(mlxconfig, "-d", "0000:1a:00.0", "-y", "set", "LINK_TYPE_P1=ETH")
     assert said(mlxconfig, *query)[1].split()[-4:] == ["LINK_TYPE_P1", "IB(1)", "IB(1)", "ETH(2)"]
@@ -284,13 +284,13 @@ def test_prometheus_reads_of_each_gpu(machine: Path) -> None:
 def test_a_bluefield_is_a_dpu_until_it_is_told(machine: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = {"model": "BlueField3", "firmware": {"LINK_TYPE_P1": "2"}}
     _hardware(machine, {**HARDWARE, "nics": [{**HARDWARE["nics"][0], **shipped}, HARDWARE["nics"][1]]})
-    shown = said(mlxconfig, "-d", "mlx5_0", "-e", "query")[1]
+    shown = said(mlxconfig, "-d", "mlx5_rail0", "-e", "query")[1]
     assert "Device type:        BlueField3" in shown
     assert "IB(1)           ETH(2)          ETH(2)" in shown
-    said(mlxconfig, "-d", "mlx5_0", "-y", "set", "INTERNAL_CPU_OFFLOAD_ENGINE=1")
+    said(mlxconfig, "-d", "mlx5_rail0", "-y", "set", "INTERNAL_CPU_OFFLOAD_ENGINE=1")
     asked = ("q", "INTERNAL_CPU_OFFLOAD_ENGINE")
-    assert said(mlxconfig, "-d", "mlx5_0", *asked)[1].split()[-1] == "DISABLED(1)"
-    monkeypatch.setattr("sys.argv", ["mlxconfig", "-d", "mlx5_1", *asked])
+    assert said(mlxconfig, "-d", "mlx5_rail0", *asked)[1].split()[-1] == "DISABLED(1)"
+    monkeypatch.setattr("sys.argv", ["mlxconfig", "-d", "mlx5_rail1", *asked])
     assert mlxconfig.main() == mlxconfig.FAILED
 
 

@@ -107,17 +107,28 @@ The '*' shows parameters with next value different from default/current value.
 
 
 def _sections(*texts: str) -> str:
-    return "".join(f"# rail{at} mlx5_{at}\n{text}" for at, text in enumerate(texts))
+    return "".join(f"# rail{at}\n{text}" for at, text in enumerate(texts))
 
 
 def test_firmware_is_compared_by_what_the_next_boot_brings() -> None:
     printed = _sections(MLXCONFIG, MLXCONFIG.replace("ETH(2)", "IB(1) "))
     assert NIC.mlxconfig_drift(printed, {"LINK_TYPE_P1": 2, "CNP_DSCP_P1": 48}) == [
-        {"device": "mlx5_1", "settings": ["LINK_TYPE_P1=2"]}
+        {"device": "rail1", "settings": ["LINK_TYPE_P1=2"]}
     ]
     assert NIC.mlxconfig_drift(_sections(MLXCONFIG), {"CNP_DSCP_P1": 4, "KEEP_IB_LINK_UP_P2": 0}) == [
-        {"device": "mlx5_0", "settings": ["CNP_DSCP_P1=4", "KEEP_IB_LINK_UP_P2=0"]}
+        {"device": "rail0", "settings": ["CNP_DSCP_P1=4", "KEEP_IB_LINK_UP_P2=0"]}
     ]
+
+
+def test_what_does_not_hold_yet_waits_for_a_boot_whether_it_is_set_or_not() -> None:
+    wanted: dict[str, object] = {"LINK_TYPE_P1": 2, "CNP_DSCP_P1": 48, "KEEP_IB_LINK_UP_P2": 0, "ATS_ENABLED": 0}
+    assert NIC.mlxconfig_waiting(_sections(MLXCONFIG), wanted) == [
+        {"device": "rail0", "settings": ["KEEP_IB_LINK_UP_P2=0", "LINK_TYPE_P1=2"]}
+    ]
+    # What was set and taken back before a boot waits for none, nor does what this NIC does not show.
+    assert NIC.mlxconfig_waiting(_sections(MLXCONFIG), {"LINK_TYPE_P1": 1, "ATS_ENABLED": 0}) == []
+    unknown = MLXCONFIG.replace("IB(1)           ETH(2)", "N/A             ETH(2)")
+    assert NIC.mlxconfig_waiting(_sections(unknown), {"LINK_TYPE_P1": 2}) == []
 
 
 def test_a_kind_of_nic_has_settings_of_its_own() -> None:
@@ -131,19 +142,19 @@ def test_a_kind_of_nic_has_settings_of_its_own() -> None:
         ("BlueField3", ["ATS_ENABLED=0", "CNP_DSCP_P1=4", "INTERNAL_CPU_OFFLOAD_ENGINE=1"]),
         ("ConnectX8", ["CNP_DSCP_P1=4"]),
     ):
-        printed = f"# rail0 mlx5_0\n\nDevice #1:\n----------\n\nDevice type:        {kind}           \n"
-        assert NIC.mlxconfig_drift(printed, wanted, kinds) == [{"device": "mlx5_0", "settings": settings}]
+        printed = f"# rail0\n\nDevice #1:\n----------\n\nDevice type:        {kind}           \n"
+        assert NIC.mlxconfig_drift(printed, wanted, kinds) == [{"device": "rail0", "settings": settings}]
 
 
 def test_a_setting_the_firmware_does_not_show_is_set() -> None:
     assert NIC.mlxconfig_drift(_sections(MLXCONFIG), {"ATS_ENABLED": 0}) == [
-        {"device": "mlx5_0", "settings": ["ATS_ENABLED=0"]}
+        {"device": "rail0", "settings": ["ATS_ENABLED=0"]}
     ]
 
 
 def test_a_node_without_the_tools_has_no_drift() -> None:
     assert NIC.mlxconfig_drift("", {"ATS_ENABLED": 0}) == []
-    assert NIC.mlnx_qos_drifted("", {"trust": "dscp"}) == []
+    assert NIC.mlnx_qos_drifted("", {"trust": "dscp", "priority_of": {}}) == []
 
 
 @pytest.mark.parametrize("colon", ["", ":"])
@@ -154,13 +165,41 @@ def test_a_ports_class_is_read(colon: str) -> None:
         f"\tenabled{colon}     0   0   0   1   0   0   0   0   \n"
         f"\tbuffer{colon}      0   0   0   1   0   0   0   0   \n"
     )
-    wanted = {"trust": "dscp", "pfc": "0,0,0,1,0,0,0,0"}
-    assert NIC.mlnx_qos_settings(printed) == wanted
-    assert NIC.mlnx_qos_drifted(_sections(printed, printed.replace("dscp", "pcp")), wanted) == ["rail1"]
+    told = printed + "tos 106\n"
+    others = [told.replace("state: dscp", "state: pcp"), told.replace("106", "0"), printed]
+    assert NIC.mlnx_qos_drifted(_sections(told, *others), _class()) == ["rail1", "rail2", "rail3"]
+
+
+MAPPED = """\
+DCBX mode: OS controlled
+Priority trust state: dscp
+dscp2prio mapping:
+\tprio:0 dscp:07,06,05,04,03,02,01,00,
+\tprio:3 dscp:31,30,29,28,27,26,25,24,
+\tprio:5 dscp:47,46,45,44,43,42,41,40,
+\tprio:5 dscp:34,
+default priority:
+PFC configuration:
+\tpriority    0   1   2   3   4   5   6   7
+\tenabled     0   0   0   1   0   0   0   0
+tos 106
+"""
+
+
+def _class(**more: Any) -> dict[str, Any]:
+    return {"trust": "dscp", "pfc": "0,0,0,1,0,0,0,0", "priority_of": {"26": 3, "48": 6}, "tos": 106, **more}
+
+
+def test_a_nic_maps_each_dscp_as_it_was_told() -> None:
+    assert NIC.mlnx_qos_drifted(_sections(MAPPED), _class()) == []
+    assert NIC.mlnx_qos_drifted(_sections(MAPPED), _class(priority_of={"34": 5})) == []
+    # By itself it would take the upper three bits.
+    assert NIC.mlnx_qos_drifted(_sections(MAPPED), _class(priority_of={"34": 4})) == ["rail0"]
+    assert NIC.mlnx_qos_drifted(_sections(MAPPED), _class(priority_of={"26": 4})) == ["rail0"]
 
 
 def test_a_tool_that_says_nothing_agrees_with_nothing() -> None:
-    assert NIC.mlnx_qos_settings("") == {"trust": "", "pfc": ""}
+    assert NIC.mlnx_qos_drifted(_sections(""), _class()) == ["rail0"]
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,57 @@ def test_a_cable_that_is_out_stops_no_role(cycle: Cycle, host: Host) -> None:
 
 
 @whole
+def test_a_dscp_goes_where_the_switches_have_it_go(cycle: Cycle, host: Host) -> None:
+    """By its upper three bits DSCP 34 would be of priority 4."""
+    other = {"roce_qos_dscp": 34, "roce_qos_priority": 5, "roce_qos_cnp_dscp": 10, "roce_qos_cnp_priority": 7}
+    try:
+        assert cycle.converge(tags=["roce_qos"], variables=other)["trouble"] == []
+        shown = host.check_output("mlnx_qos -i rail1")
+        for line in ("prio:5 dscp:34,", "prio:7 dscp:10,", "enabled     0   0   0   0   0   1   0   0"):
+            assert line in shown
+        assert host.check_output("cma_roce_tos -d mlx5_rail1") == str(34 * 4 + 2)
+        assert [e["task"] for e in cycle.converge(tags=["roce_qos"], variables=other)["events"]] == []
+    finally:
+        assert cycle.converge(tags=["roce_qos"])["trouble"] == []
+
+
+@whole
+def test_ports_that_the_system_names_get_theirs_by_slot_at_the_next_boot(cycle: Cycle, host: Host) -> None:
+    ports = {"rail0": "enp26s0np0", "rail1": "enp42s0np0", "fe0": "enp58s0np0"}
+    roles = ["frontend_network", "rdma_nic"]
+    slots: dict[str, Any] = {
+        "rdma_nic_slots": {"rail0": "0000:1A:00.0", "rail1": "0000:2a:00.0"},
+        "frontend_network_slots": {"fe0": "0000:3a:00.0"},
+    }
+    pending = host.file("/run/reboot-required").exists
+    for name, other in ports.items():
+        host.check_output(f"ip link set {name} down && ip link set {name} name {other}")
+    try:
+        host.check_output("rm -f /run/reboot-required")
+        for role, names in (("rdma_nic", "rail0, rail1"), ("frontend_network", "fe0")):
+            ((failed, _, reason),) = cycle.converge(tags=[role])["trouble"]
+            assert failed == role
+            assert f"none of {names} is here, only " in reason
+            assert f"give {role}_slots in the variables of group product_smc_sys_421ge_tnhr2_lcc" in reason
+        assert cycle.converge(tags=roles, variables=slots)["trouble"] == []
+        assert host.file("/run/reboot-required").exists
+        link = host.file("/etc/systemd/network/05-rdma-nic-rail0.link").content_string
+        assert "[Match]\nPath=pci-0000:1a:00.0\n" in link
+        assert "\nName=rail0\n" in link
+        assert "\nName=fe0\n" in host.file("/etc/systemd/network/06-frontend-fe0.link").content_string
+        assert [e["task"] for e in cycle.converge(tags=roles, variables=slots)["events"]] == []
+        # After that boot nothing waits any more, and a node that still has none of them is told.
+        host.check_output("rm /run/reboot-required")
+        assert {role for role, *_ in cycle.converge(tags=["rdma_nic"], variables=slots)["trouble"]} == {"rdma_nic"}
+    finally:
+        for name, other in ports.items():
+            host.check_output(f"ip link set {other} down && ip link set {other} name {name} && ip link set {name} up")
+        assert cycle.converge(tags=roles)["trouble"] == []
+        host.check_output("touch /run/reboot-required" if pending else "rm -f /run/reboot-required")
+    assert host.run("ls /etc/systemd/network/*.link").rc != 0
+
+
+@whole
 def test_a_fabric_manager_of_another_release_fails_by_name(cycle: Cycle) -> None:
     said = cycle.converge(tags=["fabric_manager"], variables={"fabric_manager_version": "570.124.06"})
     ((role, _, reason),) = said["trouble"]

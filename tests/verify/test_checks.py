@@ -21,6 +21,7 @@ from fake_host import (
     MEMORY,
     NIC_LINKS,
     NICS,
+    RDMA,
     FakeHost,
     healthy,
     interface,
@@ -98,7 +99,7 @@ PAGE = "nvidia-smi -q -x"
 MEASURING = (
     *([f"nvbandwidth -t {tests}"] for tests in COPIES),
     ["all_reduce_perf -b 16G -e 16G -g 8"],
-    [write_of("mlx5_0")],
+    [write_of("mlx5_rail0")],
 )
 SHOW = "ip -j address show"
 PING = next(line for line in healthy() if line.startswith("sh -c '(ping"))
@@ -136,7 +137,16 @@ BROKEN = [
     ("HOST-004", {"nv-fabricmanager --version": (0, "Fabric Manager version is : 1.2\n")}, "seen 1.2"),
     ("HOST-005", {"systemctl is-active nvidia-fabricmanager": (3, "failed\n")}, "nvidia-fabricmanager is failed"),
     ("HOST-006", {SMI: gpus(Enabled="Disabled")}, "persistence mode is off on GPU 0"),
-    ("HOST-010", {SHOW: (0, "[]")}, "no interface of this name"),
+    ("HOST-010", {SHOW: (0, "[]"), "lldpctl -f json": (1, "")}, "no interface of this name"),
+    (
+        "HOST-010",
+        {
+            SHOW: (0, "[]"),
+            "lldpctl -f json": (0, lldp(("enp26s0np0", RAIL0["peer_device"], RAIL0["peer_port"]))),
+            "sh -c 'readlink /sys/class/net/enp26s0np0/device'": (0, "../../../0000:1a:00.0\n"),
+        },
+        "its neighbour is heard at enp26s0np0 (0000:1a:00.0)",
+    ),
     ("HOST-011", {SHOW: ports(addr_info=[])}, "expected 10.0.0.1/31, seen no address"),
     (
         "HOST-011",
@@ -167,13 +177,25 @@ BROKEN = [
     ),
     ("HOST-022", {PING: (0, "10.16.0.1 10.16.0.0\n")}, "its leaf does not answer"),
     ("HOST-023", {RP: (0, STRICT)}, "seen 0 here and 1 for all"),
-    ("HOST-024", {HCAS: (2, "")}, "no RDMA device mlx5_0, seen none"),
-    ("HOST-024", {HCAS: (0, HCA_STATES.replace("mlx5_0", "ibp26s0"))}, "no RDMA device mlx5_0, seen ibp26s0"),
+    ("HOST-024", {HCAS: (2, "")}, "no RDMA device mlx5_rail0, seen none"),
+    ("HOST-024", {HCAS: (0, HCA_STATES.replace("mlx5_rail0", "ibp26s0"))}, "no RDMA device mlx5_rail0, seen ibp26s0"),
     ("HOST-024", {HCAS: (0, HCA_STATES.replace("5: LinkUp", "3: Disabled"))}, "expected LinkUp, seen Disabled"),
     ("HOST-024", {HCAS: (0, HCA_STATES.replace("4: ACTIVE", "2: INIT"))}, "expected ACTIVE, seen INIT"),
     ("HOST-024", {HCAS: (0, HCA_STATES.replace("400 Gb/sec (4X", "200 Gb/sec (2X"))}, "expected 400 Gb/s, seen 200 Gb"),
+    ("HOST-025", {RDMA: (2, "")}, "expected RDMA device mlx5_rail0, seen none"),
+    (
+        "HOST-025",
+        {RDMA: (0, "/sys/class/net/rail0/device/infiniband/rocep26s0\n")},
+        "expected RDMA device mlx5_rail0, seen rocep26s0",
+    ),
     ("HOST-030", {CONF: (1, "")}, "/etc/nccl.conf is not there"),
-    ("HOST-030", {CONF: (0, "NCCL_IB_HCA==mlx5_0,mlx5_1\n")}, "NCCL_SOCKET_IFNAME==fe0, seen nothing"),
+    ("HOST-025", {RDMA: (2, "")}, "expected RDMA device mlx5_rail0, seen none"),
+    (
+        "HOST-025",
+        {RDMA: (0, "/sys/class/net/rail0/device/infiniband/rocep26s0\n")},
+        "expected RDMA device mlx5_rail0, seen rocep26s0",
+    ),
+    ("HOST-030", {CONF: (0, "NCCL_IB_HCA==mlx5_rail0,mlx5_rail1\n")}, "NCCL_SOCKET_IFNAME==fe0, seen nothing"),
     ("HOST-031", {CONF: (0, "NCCL_DEBUG=INFO\n")}, "sets NCCL_DEBUG for every job"),
     ("HOST-032", {**IN_CONTAINER, LIMITS: (0, "* - memlock unlimited\n")}, "a session may lock 8192"),
     ("HOST-032", {"sh -c 'ulimit -l'": (0, "64\n")}, "a session may lock 64"),
@@ -250,6 +272,7 @@ def test_a_card_is_none_for_a_baseboard(name):
 
 UNMEASURED = [
     ("HOST-024", EXPECTED, {HCAS: (2, ""), "cat /run/.containerenv": (0, "")}, "this container is given none"),
+    ("HOST-025", EXPECTED, {RDMA: (2, ""), "cat /run/.containerenv": (0, "")}, "this container is given none"),
     (
         "HOST-032",
         EXPECTED,
@@ -371,7 +394,7 @@ def test_what_a_container_sees_is_not_its_own(code):
     assert told.value.stand_in
 
 
-@pytest.mark.parametrize("code", ["HOST-015", "HOST-017", "HOST-018"])
+@pytest.mark.parametrize("code", ["HOST-015", "HOST-017", "HOST-018", "HOST-025"])
 def test_a_virtual_port_stands_in_for_a_real_one(code):
     with pytest.raises(Unmeasured) as told:
         run(code, FakeHost(healthy() | {"sh -c 'ls -d /sys/class/net/*/device'": (2, "")}))
@@ -440,6 +463,7 @@ def test_without_a_tool_that_may_be_missing_nothing_is_measured(tool, code):
         ("HOST-015", {SHOW: ports(flags=["UP"])}, "HOST-013"),
         ("HOST-016", {SHOW: (0, "[]")}, "HOST-010"),
         ("HOST-019", {SHOW: (0, "[]")}, "HOST-010"),
+        ("HOST-025", {SHOW: (0, "[]")}, "HOST-010"),
         ("HOST-022", {SHOW: ports(addr_info=[])}, "HOST-011"),
         ("HOST-022", {SHOW: ports(flags=["UP"])}, "HOST-013"),
         ("HOST-031", {CONF: (1, "")}, "HOST-030"),

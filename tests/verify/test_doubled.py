@@ -65,7 +65,7 @@ def hardware(tmp_path, monkeypatch):
         found = {
             "product": EXPECTED["product"],
             "gpus": gpus,
-            "nics": [{"name": "rail0", "hca": "mlx5_0", "rail": 0, "pci": "0000:1a:00.0", "rate_gbps": 400}],
+            "nics": [{"name": "rail0", "hca": "mlx5_rail0", "rail": 0, "pci": "0000:1a:00.0", "rate_gbps": 400}],
             "psus": 4,
             "memory_gib": 2048,
             "nvme": 2,

@@ -100,7 +100,7 @@ def test_as_planned_is_no_finding(world):
     found = world.found()
     assert found.strangers == ()
     assert len(found.guids) == 20 + 24, "20 switches, 24 RDMA devices"
-    assert f"{NODE} mlx5_1" in found.guids
+    assert f"{NODE} mlx5_rail0p1" in found.guids
 
 
 def test_swapped_rails_are_named(world):
@@ -143,15 +143,18 @@ def test_descriptions_of_other_forms_are_understood(world):
     world.described = {
         LEAF: LEAF,
         SPINE: f"MF0;{SPINE}.example.com:MQM9700/U1",
-        f"{NODE} mlx5_1": f"{NODE} HCA-2",
-        f"{NODE} mlx5_3": f"{NODE}.example.com mlx5_3",
+        f"{NODE} mlx5_rail0p1": f"{NODE} HCA-2",
+        f"{NODE} mlx5_rail1p1": f"{NODE}.example.com mlx5_3",
     }
     assert world.says() == []
 
 
 def test_who_says_nothing_is_known_by_its_guid(world):
     seen = world.found().guids
-    world.described = {LEAF: "Quantum-2 Mellanox Technologies", f"{NODE} mlx5_1": "ConnectX7 Mellanox Technologies"}
+    world.described = {
+        LEAF: "Quantum-2 Mellanox Technologies",
+        f"{NODE} mlx5_rail0p1": "ConnectX7 Mellanox Technologies",
+    }
     strange = {f.subject for f in world.says() if f.code == "IBNET-003"}
     assert strange == set(world.described.values())
     assert world.says(seen) == []

@@ -74,8 +74,8 @@ def test_what_is_no_gpu_is_refused(text):
 
 
 def test_settings_of_a_file():
-    text = "# NCCL_DEBUG=INFO\nNCCL_IB_HCA==mlx5_0\n\nNCCL_IB_TC = 106\nNCCL_IB_TC=104\nnonsense\n"
-    assert parsers.settings(text) == {"NCCL_IB_HCA": "=mlx5_0", "NCCL_IB_TC": "104"}
+    text = "# NCCL_DEBUG=INFO\nNCCL_IB_HCA==mlx5_rail0\n\nNCCL_IB_TC = 106\nNCCL_IB_TC=104\nnonsense\n"
+    assert parsers.settings(text) == {"NCCL_IB_HCA": "=mlx5_rail0", "NCCL_IB_TC": "104"}
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ SHARP = {True: 2, False: 1}
 CONF = "/etc/opensm"
 """Where OpenSM looks; UFM keeps the same files in its own folder."""
 LANES = 4
+HCA = "mlx5_{}"
+"""Port of a node -> its RDMA device: `mlx5_rail0`. Not `mlx5_0`: so the kernel counts, over all NICs in the order in
+which it finds them, and a name that another device has cannot be given.
+"""
 NAMED = 64
 """Names of those without a GUID that are listed; the rest are counted. ports.csv has them all."""
 
@@ -51,12 +55,6 @@ class Subnet:
     """Name, priority, whether it is a switch of the plan"""
 
 
-def hca() -> pl.Expr:
-    """rail, plane, planes -> the RDMA device of a node's port: mlx5_0, ... counted over rails and their planes."""
-    number = pl.col("rail").cast(pl.Int64) * pl.col("planes") + pl.col("plane").cast(pl.Int64).fill_null(0)
-    return pl.format("mlx5_{}", number)
-
-
 def subnets(plan: Plan) -> Iterator[Subnet]:
     """Plan -> its subnets, in order of fabrics and planes."""
     kinds = plan.devices.select("device", "kind", "product", plane=pl.col("plane").cast(pl.Int64).fill_null(0))
@@ -73,7 +71,7 @@ def subnets(plan: Plan) -> Iterator[Subnet]:
                 plane=plane,
                 name=fabric if len(planes) == 1 else f"{fabric}-pl{plane}",
                 links=mine,
-                ports=_ports(plan, mine, kinds, len(planes)),
+                ports=_ports(plan, mine, kinds),
                 roots=roots.filter(plane=plane)["device"].to_list(),
                 managers=[
                     (m, p, m in switches)
@@ -82,19 +80,17 @@ def subnets(plan: Plan) -> Iterator[Subnet]:
             )
 
 
-def _ports(plan: Plan, links: pl.DataFrame, kinds: pl.DataFrame, planes: int) -> pl.DataFrame:
+def _ports(plan: Plan, links: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
     """Links of a subnet -> both ends: device, port, product, number of a switch's port, hca of a node's, and `panel`,
     as a topology file calls it.
     """
-    ends = pl.concat(
-        links.select("rail", "plane", device=f"{e}_device", port=f"{e}_port", node=pl.lit(e == "a")) for e in ("a", "b")
-    ).with_columns(planes=pl.lit(planes, dtype=pl.Int64))
+    ends = pl.concat(links.select("rail", "plane", device=f"{e}_device", port=f"{e}_port") for e in ("a", "b"))
     frame = ends.join(kinds.select("device", "kind", "product"), on="device", how="left", maintain_order="left")
     cages = plan.ports.select("device", "port", "cage", "lane_group", "lane_groups")
     frame = frame.join(cages, on=["device", "port"], how="left", maintain_order="left")
     switch = pl.col("kind") == "switch"
     number = pl.when(switch).then(port_number(pl.col("cage"), pl.col("lane_group"), pl.col("lane_groups")))
-    frame = frame.with_columns(number=number, hca=pl.when(~switch).then(hca()))
+    frame = frame.with_columns(number=number, hca=pl.when(~switch).then(pl.format(HCA, "port")))
     panel = pl.when(switch).then(pl.format("P{}", "number")).otherwise(pl.format("{}/P1", "hca"))
     return frame.select("device", "port", "product", "number", "hca", panel=panel).sort(
         "device", "number", "hca", maintain_order=True
@@ -149,7 +145,7 @@ def _guid_lines(names: list[str], guids: Mapping[str, str], line: str) -> list[s
 
 
 def nodes(subnet: Subnet) -> list[str]:
-    """A subnet -> what has a GUID in it, as its node description says it: `leaf`, `node mlx5_0`."""
+    """A subnet -> what has a GUID in it, as its node description says it: `leaf`, `node mlx5_rail0`."""
     named = subnet.ports.select(
         pl.when(pl.col("hca").is_null()).then("device").otherwise(pl.format("{} {}", "device", "hca"))
     )

@@ -103,25 +103,22 @@ def _host_vars(host: HostView) -> dict[str, Any]:
     hcas = {"infiniband_hcas": [p._asdict() for p in host.hcas]} if host.hcas else {}
     # What a site file does not say is people's, in the variables of a group.
     aside = {"node_tuning_hugepages": host.outfit.hugepages} if host.outfit.hugepages else {}
-    return (
-        {
-            "ansible_host": host.mgmt,
-            "lindos_unit": host.unit,
-            "lindos_slice": host.slice,
-            "lindos_slice_digest": host.digest,
-            "node_vendor": host.vendor,
-            "node_product": host.product,
-            "gpu_count": host.gpus,
-            "gpu_model": host.gpu,
-            "bmc_address": host.bmc,
-            "rdma_nic_interfaces": ports["rail"],
-            "frontend_network_interfaces": ports["frontend"] + ports["storage"],
-            "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
-            "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
-        }
-        | hcas
-        | aside
-    )
+    told = {
+        "ansible_host": host.mgmt,
+        "lindos_unit": host.unit,
+        "lindos_slice": host.slice,
+        "lindos_slice_digest": host.digest,
+        "node_vendor": host.vendor,
+        "node_product": host.product,
+        "gpu_count": host.gpus,
+        "gpu_model": host.gpu,
+        "bmc_address": host.bmc,
+        "rdma_nic_interfaces": ports["rail"],
+        "frontend_network_interfaces": ports["frontend"] + ports["storage"],
+        "nccl_ib_hca": [p["hca"] for p in ports["rail"]] + [p.hca for p in host.hcas],
+        "nccl_socket_ifname": ports["frontend"][0]["name"] if ports["frontend"] else "mgmt0",
+    }
+    return told | hcas | aside
 
 
 def lossless(plan: Plan, name: str = "rdma") -> dict[str, Any]:
@@ -215,13 +212,18 @@ def names_of(pattern: str) -> list[str]:
 
 
 def _groups(plan: Plan, units: Mapping[str, list[HostView]]) -> dict[str, Any]:
-    """Units and their hosts, which are of one product -> groups: vendors and roles hold units, units hold hosts."""
+    """Units and their hosts, which are of one product -> groups: vendors, products and roles hold units, units hold
+    hosts.
+    """
     vendors: dict[str, dict[str, Any]] = {}
+    products: dict[str, dict[str, Any]] = {}
     for unit, hosts in units.items():
         if hosts:
             vendors.setdefault(hosts[0].vendor, {})[unit] = {}
+            products.setdefault(hosts[0].product, {})[unit] = {}
     groups: dict[str, Any] = {"gpu_node": {"children": {unit: {} for unit in units}}}
     groups |= {f"vendor_{vendor}": {"children": children} for vendor, children in sorted(vendors.items())}
+    groups |= {f"product_{product}": {"children": children} for product, children in sorted(products.items())}
     told = _of_islands(plan)
     for unit, hosts in units.items():
         members: dict[str, Any] = {name: {} for name in ranges(host.device for host in hosts)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from lindos.emit.infiniband import hca
+from lindos.emit.infiniband import HCA
 from lindos.plan.address import RAIL_PREFIX_LEN, dotted
 from lindos.plan.address6 import plan_prefix6, rail_prefix6
 from lindos.plan.outfit import Outfit
@@ -85,9 +85,8 @@ def _hcas(plan: Plan) -> dict[str, list[HcaView]]:
     """Nodes on InfiniBand -> their rail ports in order."""
     ours = plan.fabrics.filter(pl.col("link_layer") == "infiniband").select("fabric")
     links = plan.links.filter(pl.col("rail").is_not_null()).join(ours, on="fabric", how="semi", maintain_order="left")
-    planes = pl.col("plane").max().over("a_device").cast(pl.Int64).fill_null(0) + 1
-    frame = links.with_columns(planes=planes).sort("a_device", "rail", "plane", maintain_order=True)
-    frame = frame.select("a_device", "a_port", hca().alias("hca"), "rail", "rate_gbps", "b_device", "b_port")
+    frame = links.sort("a_device", "rail", "plane", maintain_order=True).with_columns(hca=pl.format(HCA, "a_port"))
+    frame = frame.select("a_device", "a_port", "hca", "rail", "rate_gbps", "b_device", "b_port")
     out: dict[str, list[HcaView]] = {}
     for device, *rest in frame.iter_rows():
         out.setdefault(device, []).append(HcaView(*rest))
@@ -132,7 +131,7 @@ def _port(row: dict[str, Any], prefix: str | None) -> PortView:
         gateway=row["gateway"],
         mtu=row["mtu"], rate_gbps=row["rate_gbps"],
         peer_device=row["peer_device"], peer_port=row["peer_port"], rail=rail,
-        hca=None if rail is None else f"mlx5_{row['nic']}", rail_prefix=row["rail_prefix"],
+        hca=None if rail is None else HCA.format(row["port"]), rail_prefix=row["rail_prefix"],
         table=None if rail is None else FIRST_TABLE + row["nic"],
         pfc_priority=None if rail is None else row["pfc_priority"],
         address6=row["address6"], prefix_len6=row["prefix_len6"], gateway6=row["gateway6"],

@@ -57,8 +57,8 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A NIC port; `hca` counts as the kernel would, rails first; `rail` is None where it is not on a rail, and
-    `rate_gbps` 0 where the port is the virtual one that it looks like.
+    """A NIC port. `hca` is what roles name that of a rail, and counts as the kernel would elsewhere; `rail` is None where
+    it is not on a rail, and `rate_gbps` 0 where the port is the virtual one that it looks like.
     """
 
     name: str
@@ -205,7 +205,7 @@ def _nics(device: str, ports: tuple[str, ...], rates: Mapping[End, int]) -> list
     return [
         Nic(
             name=port,
-            hca=f"mlx5_{at}" if port in fabric else None,
+            hca=f"mlx5_{at if rail_of(port) is None else port}" if port in fabric else None,
             rail=rail_of(port),
             pci=f"0000:{0x1A + 0x10 * at:02x}:00.0" if at < 14 else f"0001:{at - 13:02x}:00.0",
             mac=mac(End(device, port)),

@@ -1,7 +1,7 @@
 """What `ibnetdiscover` printed -> neighbours by the names of the plan, as LLDP would tell them, and GUIDs.
 
     Switch  65 "S-b0cf..."    # "MF0;hall-a0001-leaf00:MQM9700/U1" enhanced port 0 lid 2 lmc 0
-    [1]     "H-e09d..."[1](e09d...)   # "hall-a0001-r01-n01 mlx5_0" lid 71 4xNDR
+    [1]     "H-e09d..."[1](e09d...)   # "hall-a0001-r01-n01 mlx5_rail0" lid 71 4xNDR
     ->
     hall-a0001-leaf00 IB1/1/1  hears  hall-a0001-r01-n01 rail0
 
@@ -37,7 +37,9 @@ CODES = {
 NODE = re.compile(r'(Switch|Ca|Rt)\s+\d+\s+"([SHR]-[^"]+)"\s*#\s*"([^"]*)"')
 LINK = re.compile(r'\[(\d+)\](?:\[ext \d+\])?(?:\([^)]*\))?\s+"([SHR]-[^"]+)"\[(\d+)\].*?(?:\s(\d+)x([A-Z]+\d*))?\s*$')
 SWITCH = re.compile(r"(?:MF\d+;)?([^:;]+):[^/]*/U\d+$")
-HCA = re.compile(r"(\S+)\s+(?:mlx5_(\d+)|HCA-(\d+))$")
+HCA = re.compile(r"(\S+)\s+(\S+)$")
+COUNTED = re.compile(r"mlx5_(\d+)|HCA-(\d+)")
+"""A device as the kernel and older stacks count it, from 0 and from 1, where nobody has named it."""
 MANAGER = ".opensm.conf"
 REDUCER = "Aggregation Node"
 """What reduces collectives inside a switch: an end node of its own, on a port that no cable has."""
@@ -65,6 +67,8 @@ class _Names:
     by_guid: Mapping[str, str]
     managers: frozenset[str]
     """Hosts that manage the subnet: they are plugged in where a port is free"""
+    in_order: Mapping[str, tuple[str, ...]]
+    """The RDMA devices of a node in order of rails and planes, as the kernel counts where it has no others"""
 
     def of(self, key: str, description: str) -> tuple[str, str]:
         """A node by its key (`S-...`) and description -> its device and, of a node, its RDMA device."""
@@ -72,13 +76,27 @@ class _Names:
         if (found := SWITCH.fullmatch(name)) and key.startswith("S-"):
             return found[1].split(".")[0], ""
         if found := HCA.fullmatch(name):
-            number = int(found[2]) if found[2] else int(found[3]) - 1
-            return found[1].split(".")[0], f"mlx5_{number}"
+            device = found[1].split(".")[0]
+            if (device, found[2]) in self.ports:
+                return device, found[2]
+            if counted := COUNTED.fullmatch(found[2]):
+                at = int(counted[1]) if counted[1] else int(counted[2]) - 1
+                mine = self.in_order.get(device, ())
+                return device, mine[at] if at < len(mine) else found[2]
         return name, ""
 
     def end(self, device: str, hca: str, number: str) -> tuple[str, str]:
         """A device with its RDMA device or its port's number -> the end by its name in the plan."""
         return device, self.ports.get((device, hca or number), hca or f"port {number}")
+
+
+def _in_order(ports: Mapping[tuple[str, str], str]) -> dict[str, tuple[str, ...]]:
+    """Device and hca or number -> port, as read_ports: each node's RDMA devices, rail2 before rail10."""
+    out: dict[str, list[tuple[list[int], str]]] = {}
+    for (device, hca), port in ports.items():
+        if not hca.isdigit():
+            out.setdefault(device, []).append(([int(n) for n in re.findall(r"\d+", port)], hca))
+    return {device: tuple(hca for _, hca in sorted(mine)) for device, mine in out.items()}
 
 
 def _guid(key: str) -> str:
@@ -111,7 +129,9 @@ def discovered(
 
     SpecError where a text holds no node: it is something else.
     """
-    names = _Names(ports, frozenset(d for d, _ in ports), {g.lower(): n for n, g in guids.items()}, managers)
+    names = _Names(
+        ports, frozenset(d for d, _ in ports), {g.lower(): n for n, g in guids.items()}, managers, _in_order(ports)
+    )
     out = _Reading(names)
     for number, text in enumerate(texts, 1):
         if not NODE.search(text):

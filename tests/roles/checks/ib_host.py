@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def check_ports_are_infiniband_from_the_next_boot(host: Host) -> None:
-    for hca in ("mlx5_0", "mlx5_1"):
+    for hca in ("mlx5_rail0", "mlx5_rail1"):
         shown = host.check_output(f"mlxconfig -d {hca} -e query LINK_TYPE_P1")
         (line,) = [line for line in shown.splitlines() if "LINK_TYPE_P1" in line]
         assert line.split() == ["*", "LINK_TYPE_P1", "IB(1)", "ETH(2)", "IB(1)"]
@@ -31,14 +31,18 @@ def check_no_subnet_manager_starts_here(host: Host) -> None:
     assert host.check_output("systemctl show opensm --property=LoadState --value") == "masked"
 
 
-def check_devices_keep_the_names_that_the_plan_counts(host: Host) -> None:
-    """Without a slot: the kernel's names, where rdma-core would name them ibp26s0."""
+def check_devices_are_named_by_slot(host: Host) -> None:
     rules = host.file("/etc/udev/rules.d/60-rdma-persistent-naming.rules").content_string
     assert [line for line in rules.splitlines() if line.startswith("ACTION")] == [
-        'ACTION=="add", SUBSYSTEM=="infiniband", PROGRAM="rdma_rename %k NAME_KERNEL"'
+        'ACTION=="add", SUBSYSTEM=="infiniband", KERNELS=="0000:1a:00.0", '
+        'PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail0", GOTO="lindos_named"',
+        'ACTION=="add", SUBSYSTEM=="infiniband", KERNELS=="0000:2a:00.0", '
+        'PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail1", GOTO="lindos_named"',
+        'ACTION=="add", SUBSYSTEM=="infiniband", PROGRAM="rdma_rename %k NAME_FALLBACK"',
     ]
     # It stands in the place of the rule that rdma-core brings, and is the only one of its name.
     assert host.file("/lib/udev/rules.d/60-rdma-persistent-naming.rules").exists
+    assert host.run("/lib/udev/rdma_rename").rc != 127
 
 
 def check_the_diagnostics_are_there(host: Host) -> None:

@@ -14,7 +14,7 @@ def check_every_job_reads_the_fabrics_settings(host: Host) -> None:
     lines = host.file("/etc/nccl.conf").content_string.splitlines()
     assert dict(line.split("=", 1) for line in lines if not line.startswith("#")) == {
         # The second `=` is NCCL's: this name and no other that begins like it.
-        "NCCL_IB_HCA": "=mlx5_0,mlx5_1",
+        "NCCL_IB_HCA": "=mlx5_rail0,mlx5_rail1",
         "NCCL_SOCKET_IFNAME": "=fe0",
         "NCCL_IB_TC": "106",
         "NCCL_CROSS_NIC": "0",

@@ -17,11 +17,11 @@ def check_one_priority_pauses(host: Host) -> None:
 
 def check_connections_are_marked(host: Host) -> None:
     # DSCP 26, and ECT(0).
-    assert host.check_output("cma_roce_tos -d mlx5_1") == "106"
+    assert host.check_output("cma_roce_tos -d mlx5_rail1") == "106"
 
 
 def check_firmware_takes_its_settings_at_the_next_boot(host: Host) -> None:
-    shown = host.check_output("mlxconfig -d mlx5_0 -e query LINK_TYPE_P1")
+    shown = host.check_output("mlxconfig -d mlx5_rail0 -e query LINK_TYPE_P1")
     (line,) = [line for line in shown.splitlines() if "LINK_TYPE_P1" in line]
     assert line.split() == ["*", "LINK_TYPE_P1", "IB(1)", "IB(1)", "ETH(2)"]
     assert host.file("/run/reboot-required").exists

@@ -39,6 +39,7 @@ CODES: dict[str, tuple[str, str]] = {
         "Reverse-path filtering on a rail is not strict: replies may come by another rail.",
     ),
     "HOST-024": (CRITICAL, "A rail port of InfiniBand is up, in its subnet, and runs at its planned rate."),
+    "HOST-025": (CRITICAL, "A rail's RDMA device is called as the plan calls it."),
     "HOST-030": (CRITICAL, "/etc/nccl.conf holds what the plan wants for this node's fabric."),
     "HOST-031": (WARNING, "/etc/nccl.conf holds nothing that is for debugging or measuring."),
     "HOST-032": (

@@ -165,6 +165,19 @@ class Facts:
         _, out, _ = self.run("ethtool", f"-i {interface}")
         return not parsers.settings(out.replace(": ", "=")).get("bus-info")
 
+    def slot(self, interface: str) -> str | None:
+        """An interface -> the PCI address of its device; None where there is none, or nothing tells."""
+        rc, out, _ = self.run("sh", f"-c 'readlink /sys/class/net/{interface}/device'")
+        return out.strip().rpartition("/")[2] if rc == 0 else None
+
+    def rdma_devices(self) -> dict[str, list[str]]:
+        """Interface -> the RDMA devices of the same PCI function."""
+        _, out, _ = self.run("sh", "-c 'ls -d /sys/class/net/*/device/infiniband/*'")
+        found: dict[str, list[str]] = {}
+        for parts in (line.split("/") for line in out.split()):
+            found.setdefault(parts[4], []).append(parts[-1])
+        return found
+
     def hca_ports(self) -> dict[str, dict[str, str]]:
         """RDMA device -> of its first port `state`, `phys_state` and `rate`, as the kernel says them."""
         files = "/sys/class/infiniband/*/ports/1"

@@ -33,6 +33,6 @@ def test_the_rail_port_is_active_at_its_rate(hca: Hca, facts: Facts) -> None:
             f"expected {ACTIVE}, seen {port.get('state')}",
             hint="the subnet manager has not taken it in: does one run (`sminfo`), and which GUID does it wait for?",
         )
-    rate = port.get("rate", "").split()[0]
+    rate = port.get("rate", "").partition(" ")[0]
     if hca.get("rate_gbps") and rate != str(hca["rate_gbps"]):
         raise Broken(f"expected {hca['rate_gbps']} Gb/s, seen {port.get('rate')}", hint="ibdiagnet; reseat both ends")

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 Nic = dict[str, Any]
 
+ROLES = {"rail": "rdma_nic", "frontend": "frontend_network", "storage": "frontend_network"}
+"""Purpose of a port -> the role that sets it up; none does so with the out-of-band port, by which a node is reached."""
+
 
 @check("HOST-010")
 def test_the_interface_is_there(nic: Nic, facts: Facts) -> None:
     if nic["name"] not in facts.interfaces():
+        # Whatever a port is called, the switch at the other end of its cable tells which one it is.
+        heard = [own for own, device, port in facts.heard() or () if f"{device} {port}" == _peer(nic)]
+        slots = [f"{own} ({facts.slot(own) or 'of no PCI slot'})" for own in heard]
         raise Broken(
-            "no interface of this name",
-            hint="the NIC is absent or named otherwise: `lspci -d 15b3:`, udev rules, `dmesg | grep mlx5`",
+            "; ".join(["no interface of this name", *(f"its neighbour is heard at {slot}" for slot in slots)]),
+            hint=_name(nic) if slots else "the NIC is absent or named otherwise: `lspci -d 15b3:`, `dmesg | grep mlx5`",
         )
 
 
@@ -98,6 +104,10 @@ def _peer(nic: Nic) -> str:
 
 
 def _converge(nic: Nic) -> str:
-    roles = {"rail": "rdma_nic", "frontend": "frontend_network", "storage": "frontend_network"}
-    role = roles.get(nic["purpose"])
+    role = ROLES.get(nic["purpose"])
     return f"converge role {role}" if role else "look at how the out-of-band port is set up"
+
+
+def _name(nic: Nic) -> str:
+    role = ROLES.get(nic["purpose"])
+    return f"{role}_slots names it by that address, in the variables of its product" if role else _converge(nic)

@@ -84,6 +84,20 @@ def test_nic_firmware(rail: Nic, expected: dict[str, Any], facts: Facts) -> None
         raise Broken(f"expected firmware {want}, seen {seen or 'none'}", hint="`mlxfwmanager`; a new one takes a reset")
 
 
+@check("HOST-025")
+def test_the_rails_rdma_device_has_its_name(rail: Nic, facts: Facts) -> None:
+    _real(rail, facts)
+    known = facts.rdma_devices()
+    if not known and facts.in_container():
+        raise Unmeasured("RDMA devices are the machine's below, and this container is given none", stand_in=True)
+    seen = known.get(rail["name"], [])
+    if seen != [rail["hca"]]:
+        raise Broken(
+            f"expected RDMA device {rail['hca']}, seen {', '.join(seen) or 'none'}",
+            hint="rdma_nic_slots names it, in the variables of its product; NCCL finds it by no other name",
+        )
+
+
 @check("HOST-019")
 def test_the_carrier_holds(nic: Nic, facts: Facts) -> None:
     if nic["name"] not in facts.interfaces():

@@ -133,7 +133,10 @@ def test_the_clock_is_right(facts: Facts) -> None:
 @check("HOST-042")
 def test_no_reboot_is_asked_for(facts: Facts) -> None:
     if facts.read("/run/reboot-required") is not None:
+        # Packages write there which of them ask (Debian); roles add what a reboot alone does not do.
+        askers = dict.fromkeys((facts.read("/run/reboot-required.pkgs") or "").split("\n"))
+        told = f" ({', '.join(a for a in askers if a)})" if any(askers) else ""
         raise Broken(
-            "a reboot is asked for: what is configured is not all in force",
+            f"a reboot is asked for: what is configured is not all in force{told}",
             hint="drain the node and run the reboot play",
         )
