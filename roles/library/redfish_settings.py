@@ -19,7 +19,10 @@ description:
   - Compares what a Redfish service shows with what is wanted, and changes what differs.
   - >-
     A resource is found by following links from V(system), V(manager), V(chassis) or V(root): each step is a property,
-    or the last part of the path of a member. What has a settings object is staged there, for the next boot.
+    or the last part of the path of a member of a collection or of a list of links. A list of several needs that step.
+  - >-
+    What the settings object of a resource shows is staged there, for the next boot; all else is changed at once, on
+    the resource itself.
 options:
   address: {description: Where the BMC answers., type: str, required: true}
   user: {description: User name., type: str, required: true}
@@ -83,6 +86,52 @@ def _stem(name: str) -> str:
     return stem if stem and len(number) == 4 and set(number) <= HEX else name
 
 
+def parted(want: dict[str, Any], waiting: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is wanted, and what a settings object shows -> what is staged there, and what is not.
+
+    An object is parted member by member: the settings object of a Dell system has the order of boot devices with
+    iDRAC 9, and with iDRAC 10 also where to boot from once. Attributes have no such members, but names of a registry,
+    and those that a settings object shows may be those alone that wait: they are staged, all of them.
+    """
+    later: dict[str, Any] = {}
+    now: dict[str, Any] = {}
+    for name, value in want.items():
+        there = waiting.get(name)
+        if name == "Attributes":
+            later[name] = value
+        elif isinstance(value, dict) and isinstance(there, dict):
+            staged, direct = parted(value, there)
+            later.update({name: staged} if staged else {})
+            now.update({name: direct} if direct else {})
+        else:
+            (later if name in waiting else now)[name] = value
+    return later, now
+
+
+def over(now: Any, later: Any) -> Any:
+    """What is, and what waits -> what will be. Null is nothing that waits."""
+    if isinstance(now, dict) and isinstance(later, dict):
+        return {**now, **{name: over(now.get(name), value) for name, value in later.items()}}
+    return now if later is None else later
+
+
+def told(want: dict[str, Any], now: dict[str, Any], place: str = "") -> list[str]:
+    """What was staged, and what is -> a line for each that a boot will change.
+
+    What the resource itself does not show has no other place than the settings object, and waits for nothing.
+    """
+    lines = []
+    for name, value in sorted(want.items()):
+        if name not in now or differing(value, now[name]) is None:
+            continue
+        at = f"{place}{name}"
+        if isinstance(value, dict) and isinstance(now[name], dict):
+            lines += told(value, now[name], "" if at == "Attributes" else f"{at}.")
+        else:
+            lines.append(f"{at} {now[name]} -> {value}")
+    return lines
+
+
 class Machine:
     """Settings of one machine: what was changed, what waits for a boot, and what it has not."""
 
@@ -99,37 +148,39 @@ class Machine:
         if document is None:
             self.missing.append(where)
             return
-        want = {name: value for name, value in entry["want"].items() if name in document}
-        self.missing += [f"{where}: {name}" for name in entry["want"] if name not in document]
+        settings = document.get("@Redfish.Settings") or {}
+        path = (settings.get("SettingsObject") or {}).get("@odata.id")
+        times = settings.get("SupportedApplyTimes") or []
+        # What is applied at once waits for nothing: iDRAC's own attributes, which are changed where they stand.
+        waiting = self.service.send("GET", path) if path and ("OnReset" in times or "Immediate" not in times) else None
+        shown = {**(waiting or {}), **document}
+        want = {name: value for name, value in entry["want"].items() if name in shown}
+        self.missing += [f"{where}: {name}" for name in entry["want"] if name not in shown]
         if isinstance(want.get("Attributes"), dict):
             offered = document.get("Attributes") or {}
             want["Attributes"], absent = named(want["Attributes"], offered, bool(entry.get("stems")))
             self.missing += [f"{where}: {name}" for name in absent]
-        settings = document.get("@Redfish.Settings") or {}
-        staged = (settings.get("SettingsObject") or {}).get("@odata.id")
-        if staged:
-            self._stage(where, document, want, staged, settings.get("SupportedApplyTimes") or [])
-        elif different := differing(want, document):
-            self._patch(where, str(document["@odata.id"]), different)
+        later, now = ({}, want) if waiting is None else parted(want, waiting)
+        self._change(where, str(document["@odata.id"]), now, document, {})
+        if later:
+            when = {"@Redfish.SettingsApplyTime": {"ApplyTime": "OnReset"}} if "OnReset" in times else {}
+            # What waits there already counts as what will be.
+            self._change(where, str(path), later, over(document, waiting), when)
+            self.pending += [f"{where}: {line}" for line in told(later, document)]
 
-    def _stage(self, where: str, document: dict[str, Any], want: dict[str, Any], path: str, times: list[str]) -> None:
-        """For the next boot: what waits there already counts as what will be."""
-        waiting = self.service.send("GET", path)
-        now, later = document.get("Attributes") or {}, waiting.get("Attributes") or {}
-        will = {**want, "Attributes": {**now, **later}}
-        if different := differing(want, will):
-            body = dict(different)
-            if "OnReset" in times:
-                body["@Redfish.SettingsApplyTime"] = {"ApplyTime": "OnReset"}
-            self._patch(where, path, body)
-        behind = differing(want.get("Attributes") or {}, now) or {}
-        self.pending += [f"{where}: {name} {now.get(name)} -> {value}" for name, value in sorted(behind.items())]
-
-    def _patch(self, where: str, path: str, body: dict[str, Any]) -> None:
-        shown = {name: value for name, value in body.items() if not name.startswith("@")}
-        self.changes.append(f"{where}: {json.dumps(shown, sort_keys=True)}")
+    def _change(
+        self, where: str, path: str, want: dict[str, Any], have: dict[str, Any], beside: dict[str, Any]
+    ) -> None:
+        """A PATCH of what differs, if anything does."""
+        different = differing(want, have)
+        if different is None:
+            return
         if not self.check:
-            self.service.send("PATCH", path, body)
+            # An object is sent whole: Supermicro takes a BootSourceOverrideMode that is left out for its default.
+            # Attributes stand for themselves, and one that is as it should be may be read-only.
+            whole = {name: value if name == "Attributes" else want[name] for name, value in different.items()}
+            self.service.send("PATCH", path, {**whole, **beside})
+        self.changes.append(f"{where}: {json.dumps(different, sort_keys=True)}")
 
     def log(self, steps: list[str], clear: bool) -> list[str]:
         """The event log, and emptied where that is asked for -> what stood in it."""

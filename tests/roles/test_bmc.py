@@ -49,6 +49,15 @@ class Machine:
         self, *words: str, role: str = "bmc", register: str = "settled", tasks: str = "configure", **variables: Any
     ) -> dict[str, Any]:
         """The role with these variables -> what its module said."""
+        done = self.run(*words, role=role, register=register, tasks=tasks, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said: dict[str, Any] = json.loads((self.folder / "said.json").read_text())
+        return said
+
+    def run(
+        self, *words: str, role: str = "bmc", register: str = "settled", tasks: str = "configure", **variables: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """The role with these variables -> how it went."""
         play = self.folder / "play.yml"
         play.write_text(PLAY.replace("REGISTER", register).replace("TASKS", tasks).replace("ROLE", role))
         given = {"bmc_address": self.address, "node_vendor": self.vendor, **variables}
@@ -68,10 +77,8 @@ class Machine:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
         assert PASSWORD not in done.stdout
-        said: dict[str, Any] = json.loads((self.folder / "said.json").read_text())
-        return said
+        return done
 
     def shown(self, path: str) -> dict[str, Any]:
         return self.bmc.resources()[path]
@@ -89,10 +96,17 @@ WANTED = {
     "dell": {
         "SysProfile": "PerfOptimized",
         "SriovGlobalEnable": "Enabled",
-        "PcieAspmL1": "Disabled",
         "AcPwrRcvry": "On",
     },
     "supermicro": {"SR_IOVSupport_002B": "Enabled", "ASPMSupport_0112": "Disabled", "BootModeSelect_00C7": "UEFI"},
+}
+BOOTED = {
+    "dell": {"PcieAspmL1": "Disabled", "ProcC1E": "Disabled", "ProcCStates": "Disabled"},
+    "supermicro": {"ASPMSupport_0112": "Disabled", "PowerTechnology_0063": "Disable"},
+}
+FANS = {
+    "dell": ("Oem/Dell/DellAttributes/System.Embedded.1", "ThermalSettings.1.ThermalProfile", "Maximum Performance"),
+    "supermicro": ("Oem/Supermicro/FanMode", "Mode", "HeavyIO"),
 }
 
 
@@ -115,12 +129,16 @@ def test_a_machine_out_of_the_box_becomes_what_the_profile_says(machine: Machine
     shown = machine.shown(network)
     assert (shown["IPMI"]["ProtocolEnabled"], shown["SSH"]["ProtocolEnabled"]) == (False, True)
     assert shown["NTP"] == {"ProtocolEnabled": True, "NTPServers": ["10.192.0.3"]}
+    path, name, value = FANS[machine.vendor]
+    fans = machine.shown(f"{dialect.manager_path}/{path}")
+    assert fans.get("Attributes", fans)[name] == value
 
     again = machine.told(bmc_ntp_servers=["10.192.0.3"], bmc_fan_mode="performance")
     assert not again["changed"]
     assert again["pending"] == said["pending"]
 
     bmc.settings.boot()
+    assert BOOTED[machine.vendor].items() <= machine.shown(f"{dialect.system_path}/Bios")["Attributes"].items()
     booted = machine.told(
         bmc_ntp_servers=["10.192.0.3"],
         bmc_fan_mode="performance",
@@ -133,6 +151,39 @@ def test_a_machine_out_of_the_box_becomes_what_the_profile_says(machine: Machine
     assert bmc.settings.entries == []
     boot = machine.shown(dialect.system_path)["Boot"]
     assert (boot["BootSourceOverrideEnabled"], boot["BootSourceOverrideTarget"]) == ("Once", "UefiHttp")
+    assert boot["BootSourceOverrideMode"] == "UEFI"
+
+
+@pytest.mark.parametrize("machine", ["dell"], indirect=True)
+def test_an_attribute_that_the_profile_decides_on_is_refused_by_name_and_nothing_is_staged(machine: Machine) -> None:
+    asked = {"PcieAspmL1": "Disabled", "ProcVirtualization": "Disabled"}
+    done = machine.run(bmc_bios=asked)
+    assert done.returncode != 0
+    assert "Attributes.PcieAspmL1: Unable to modify the attribute because the attribute is read-only" in done.stdout
+    assert "Attributes.ProcVirtualization" not in done.stdout
+    assert machine.bmc.settings.staged == {}
+    # Beside the profile that leaves it to the operator, it is taken.
+    machine.told(bmc_bios={**asked, "SysProfile": "Custom"})
+    assert (asked | {"SysProfile": "Custom"}).items() <= machine.bmc.settings.staged.items()
+
+
+@pytest.mark.parametrize("machine", ["dell"], indirect=True)
+@pytest.mark.parametrize(
+    ("pending", "asked"),
+    [
+        ([], False),
+        (["system: Boot.BootSourceOverrideEnabled Disabled -> Once"], False),
+        (["system: Boot.BootSourceOverrideEnabled Disabled -> Once", "system.Bios: BootMode Bios -> Uefi"], True),
+    ],
+)
+def test_what_waits_asks_for_a_boot_unless_it_says_where_the_next_one_is_from(
+    machine: Machine, pending: list[str], asked: bool
+) -> None:
+    """Asked with --check: the role would write on the node."""
+    done = machine.run("--check", tasks="reboot_required", __bmc_settled={"pending": pending})
+    assert done.returncode == 0, done.stdout + done.stderr
+    task = done.stdout.partition("Ask for a reboot while the BIOS waits for one]")[2].partition("TASK")[0]
+    assert ("changed" in task or "ok:" in task, "skipping" in task) == (asked, not asked)
 
 
 @pytest.mark.parametrize("machine", ["dell"], indirect=True)

@@ -224,6 +224,60 @@ def test_idrac_takes_no_second_job_while_one_waits(running: Running, client: htt
     assert client.patch(staged, json={"Attributes": {"NoSuch": "x"}}).status_code == 400
 
 
+def said(answer: httpx.Response) -> list[tuple[str, list[str]]]:
+    """A refusal -> its messages' ids and the properties that they are about."""
+    info = answer.json()["error"]["@Message.ExtendedInfo"]
+    return [(m["MessageId"].rpartition(".")[2], m.get("RelatedProperties", [])) for m in info]
+
+
+@pytest.mark.parametrize("running", ["dell"], indirect=True)
+def test_what_the_profile_decides_on_is_read_only_unless_it_is_custom(running: Running, client: httpx.Client) -> None:
+    before, staged = bios(running, client)
+    asked = {"ProcC1E": "Disabled", "PcieAspmL1": "Disabled", "LogicalProc": "Disabled"}
+    refused = client.patch(staged, json={"Attributes": {**asked, "SysProfile": "PerfOptimized"}})
+    assert refused.status_code == 400
+    assert said(refused) == [("SYS410", ["#/Attributes/PcieAspmL1"]), ("SYS410", ["#/Attributes/ProcC1E"])]
+    assert client.get(staged).json()["Attributes"] == {}, "one that is refused takes all with it"
+    assert client.patch(staged, json={"Attributes": {"SysProfile": "PerfOptimized"}}).status_code == 200
+    again = client.patch(staged, json={"Attributes": {"LogicalProc": "Disabled"}})
+    assert said(again) == [("SYS011", ["#/Attributes/LogicalProc"])]
+    client.post(running.dialect.reset_path, json={"ResetType": "ForceRestart"})
+    after = dict.fromkeys(("PcieAspmL1", "ProcC1E", "ProcCStates"), "Disabled")
+    assert bios(running, client)[0] == before | after | {"SysProfile": "PerfOptimized"}
+    assert client.patch(staged, json={"Attributes": {**asked, "SysProfile": "Custom"}}).status_code == 200
+
+
+@pytest.mark.parametrize("running", ["dell"], indirect=True)
+def test_idrac_has_three_lists_of_attributes_and_knows_what_stands_in_which(
+    running: Running, client: httpx.Client
+) -> None:
+    links = client.get(running.dialect.manager_path).json()["Links"]["Oem"]["Dell"]["DellAttributes"]
+    own, system, lifecycle = [link["@odata.id"] for link in links]
+    name = "ThermalSettings.1.ThermalProfile"
+    for path in (own, lifecycle):
+        assert said(client.patch(path, json={"Attributes": {name: "Sound Cap"}}))[0][0] == "PropertyUnknown"
+    loud = client.patch(system, json={"Attributes": {name: "Loud"}})
+    assert (loud.status_code, said(loud)) == (400, [("PropertyValueNotInList", [f"#/Attributes/{name}"])])
+    assert client.patch(system, json={"Attributes": {name: "Sound Cap"}}).status_code == 200
+    assert client.get(system).json()["Attributes"] == {name: "Sound Cap"}
+
+
+@pytest.mark.parametrize("running", ["dell"], indirect=True)
+def test_the_settings_object_of_a_dell_system_takes_what_it_shows(running: Running, client: httpx.Client) -> None:
+    system = running.dialect.system_path
+    staged = client.get(system).json()["@Redfish.Settings"]["SettingsObject"]["@odata.id"]
+    before, now = (client.get(path).json()["Boot"] for path in (staged, system))
+    refused = client.patch(staged, json={"Boot": {"BootSourceOverrideTarget": "Pxe"}})
+    assert said(refused) == [("PropertyUnknown", ["#/Boot/BootSourceOverrideTarget"])]
+    assert client.patch(staged, json={"Boot": {"BootOrder": ["Boot0001"]}}).status_code == 200
+    assert client.get(staged).json()["Boot"] == before | {"BootOrder": ["Boot0001"]}
+    assert client.get(system).json()["Boot"] == now
+    assert client.patch(system, json={"Boot": {"BootSourceOverrideTarget": "Pxe"}}).status_code == 200
+    client.post(running.dialect.reset_path, json={"ResetType": "ForceRestart"})
+    after = now | {"BootOrder": ["Boot0001"], "BootSourceOverrideTarget": "Pxe"}
+    assert client.get(system).json()["Boot"] == after
+
+
 def test_the_event_log_is_emptied_where_that_is_asked_for(running: Running, client: httpx.Client) -> None:
     path = f"{running.dialect.log_owner}/LogServices/{running.bmc.settings.factory.log}"
     assert client.get(f"{path}/Entries").json()["Members@odata.count"] == 1

@@ -71,6 +71,16 @@ class Bmc:
     def changeable(self) -> frozenset[str]:
         return changeable(self.dialect.system_path, self.dialect.manager_path, self.settings)
 
+    def patch(self, path: str, body: Json) -> Refusal | None:
+        """Changes what is asked of a resource, or says why not."""
+        if path not in self.changeable:
+            message = f"The resource at the URI {path} has no property that can be changed."
+            return Refusal(405, "Base.1.8.OperationNotAllowed", message)
+        if why := self.settings.refuses(path, self.resources()[path], body):
+            return Refusal(400, why.message_id, why.message, why.properties)
+        self.settings.change(path, body)
+        return None
+
     @property
     def answers(self) -> bool:
         return self._server is not None
@@ -203,13 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
         bmc, path, body = self.server.bmc, self._path(), self._body()
         if body is None or not self._admitted(path):
             return
-        if path not in bmc.changeable:
-            message = f"The resource at the URI {path} has no property that can be changed."
-            self._refuse(Refusal(405, "Base.1.8.OperationNotAllowed", message))
-        elif why := bmc.settings.refuses(path, bmc.resources()[path], body):
-            self._refuse(Refusal(400, "Base.1.8.PropertyUnknown", why))
+        if refusal := bmc.patch(path, body):
+            self._refuse(refusal)
         else:
-            bmc.settings.change(path, body)
             self._answer(200, error("Base.1.8.Success", "The request completed successfully."))
 
     def _path(self) -> str:
@@ -292,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, refusal: Refusal) -> None:
         headers = {"WWW-Authenticate": 'Basic realm="Redfish"'} if refusal.status == 401 else {}
-        self._answer(refusal.status, error(refusal.message_id, refusal.message), headers)
+        self._answer(refusal.status, error(refusal.message_id, refusal.message, refusal.properties), headers)
 
     def _answer(self, status: int, body: Json | None, headers: dict[str, str] | None = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()

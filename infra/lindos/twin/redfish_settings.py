@@ -21,9 +21,23 @@ BOOT_TARGETS = ("None", "Pxe", "UefiHttp", "Hdd", "Cd", "BiosSetup")
 
 
 @dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a PATCH is not taken, and which properties are to blame, as paths in the resource."""
+
+    message_id: str
+    message: str
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Factory:
     """How a vendor's machine comes out of the box, and how its tree is laid out. `one_job`: staged settings are a job,
     and while it waits for a boot no other is taken. `stages_all`: the settings object shows every attribute.
+
+    `unless`: an attribute -> the other one, and the value that this must have for the first to be writable.
+    `follow`: an attribute and its value -> what others become with it. `boot_staged`: members of Boot that the
+    system's own settings object shows; without any there is none. `boot_fixed`: the system itself takes no Boot, as
+    with iDRAC 10. `boot_mode`: what a BootSourceOverrideMode becomes that is left out of a Boot.
     """
 
     settings: str
@@ -35,8 +49,17 @@ class Factory:
     stages_all: bool = False
     fan_mode: str | None = None
     restores: bool = False
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unless: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    follow: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    boot_staged: tuple[str, ...] = ()
+    boot_fixed: bool = False
+    boot_mode: str | None = None
 
+
+POWER_SAVING = ("PcieAspmL1", "ProcC1E", "ProcCStates")
+"""Attributes of a Dell BIOS that its SysProfile decides on, as the registry of a PowerEdge R750 has it."""
 
 FACTORIES = {
     "dell": Factory(
@@ -50,6 +73,8 @@ FACTORIES = {
             "LogicalProc": "Enabled",
             "NodeInterleave": "Disabled",
             "PcieAspmL1": "Enabled",
+            "ProcC1E": "Enabled",
+            "ProcCStates": "Enabled",
             "ProcVirtualization": "Enabled",
             "PxeDev1EnDis": "Enabled",
             "SriovGlobalEnable": "Disabled",
@@ -60,9 +85,24 @@ FACTORIES = {
         log="Sel",
         entries=(("2024-05-02T08:11:05-05:00", "OK", "Log cleared."),),
         attributes={
-            "ThermalSettings.1.ThermalProfile": "Default Thermal Profile Settings",
-            "IPMILan.1.Enable": "Enabled",
+            "iDRAC.Embedded.1": {"IPMILan.1.Enable": "Enabled"},
+            "System.Embedded.1": {"ThermalSettings.1.ThermalProfile": "Default Thermal Profile Settings"},
+            "LifecycleController.Embedded.1": {"LCAttributes.1.LifecycleControllerState": "Enabled"},
         },
+        values={
+            "ThermalSettings.1.ThermalProfile": (
+                "Default Thermal Profile Settings",
+                "Maximum Performance",
+                "Minimum Power",
+                "Sound Cap",
+            )
+        },
+        unless=dict.fromkeys(POWER_SAVING, ("SysProfile", "Custom")),
+        follow={
+            ("SysProfile", "PerfOptimized"): dict.fromkeys(POWER_SAVING, "Disabled"),
+            ("SysProfile", "PerfPerWattOptimizedDapc"): dict.fromkeys(POWER_SAVING, "Enabled"),
+        },
+        boot_staged=("BootOrder", "BootSourceOverrideMode"),
         firmware={
             "Installed-159-2.3.5__BIOS.Setup.1-1": ("BIOS", "2.3.5"),
             "Installed-25227-7.10.50.00__iDRAC.Embedded.1-1": ("Integrated Dell Remote Access Controller", "{bmc}"),
@@ -73,6 +113,7 @@ FACTORIES = {
         settings="SD",
         stages_all=True,
         restores=True,
+        boot_mode="Legacy",
         bios={
             "ASPMSupport_0112": "Auto",
             "BootModeSelect_00C7": "DUAL",
@@ -94,23 +135,33 @@ FACTORIES = {
 
 
 class Settings:
-    """What was changed of one machine. `changed` by path and property; `staged` until the machine boots."""
+    """What was changed of one machine. `changed` by path and property; `staged` until the machine boots, attributes of
+    the BIOS, and `waiting` alike, by the path of the resource that it is meant for.
+    """
 
     def __init__(self, vendor: str) -> None:
         self.factory = FACTORIES[vendor]
         self.bios = dict(self.factory.bios)
         self.staged: Json = {}
+        self.waiting: dict[str, Json] = {}
         self.changed: dict[str, Json] = {}
         self.entries = list(self.factory.entries)
         self.updates: list[Json] = []
 
     def boot(self) -> None:
-        """The machine boots: its BIOS takes what was staged, and a boot source that was meant once is over."""
+        """The machine boots: it takes what was staged, and a boot source that was meant once is over."""
         self.bios.update(self.staged)
+        for (name, value), others in self.factory.follow.items():
+            if self.bios.get(name) == value:
+                self.bios.update(others)
         self.staged.clear()
+        for path, patch in self.waiting.items():
+            self.changed[path] = merged(self.changed.get(path, {}), patch)
+        self.waiting.clear()
+        over = {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None"}
         for patch in self.changed.values():
             if patch.get("Boot", {}).get("BootSourceOverrideEnabled") == "Once":
-                patch["Boot"] = {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None"}
+                patch["Boot"].update(over)
 
     def applied(self, tree: dict[str, Json]) -> dict[str, Json]:
         """The tree as a vendor ships it -> the same with what was changed."""
@@ -119,27 +170,76 @@ class Settings:
                 tree[path] = merged(tree[path], patch)
         return tree
 
-    def refuses(self, path: str, before: Json, patch: Json) -> str | None:
-        """What is asked of a resource -> why not, where it cannot be."""
-        if "Attributes" in patch and path.startswith(f"{ROOT}/Systems"):
-            unknown = sorted(set(patch["Attributes"]) - set(self.bios))
-            if unknown:
-                return f"The property {unknown[0]} is not in the list of valid properties for the resource."
-            if self.factory.one_job and self.staged:
-                return "Pending configuration values are already committed, unable to perform another set operation."
-            return None
-        unknown = sorted(name for name in patch if name not in before and not name.startswith("@"))
-        return (
-            f"The property {unknown[0]} is not in the list of valid properties for the resource." if unknown else None
-        )
+    def refuses(self, path: str, before: Json, patch: Json) -> Objection | None:
+        """What is asked of a resource -> why not, where it cannot be; nothing of it is taken then."""
+        patch = {name: value for name, value in patch.items() if not name.startswith("@")}
+        known = {**before, "Attributes": self._attributes(path, before)} if "Attributes" in before else before
+        if unknown := sorted(_unknown(known, patch)):
+            message = f"The property {_last(unknown[0])} is not in the list of valid properties for the resource."
+            return Objection("Base.1.8.PropertyUnknown", message, tuple(unknown))
+        if self.factory.boot_fixed and "Boot" in patch and "@Redfish.Settings" in before:
+            message = "The property Boot is a read-only property and cannot be assigned a value."
+            return Objection("Base.1.8.PropertyNotWritable", message, ("Boot",))
+        return self._refuses_attributes(patch["Attributes"], _of_bios(path)) if "Attributes" in patch else None
+
+    def _refuses_attributes(self, asked: Json, bios: bool) -> Objection | None:
+        paths = tuple(f"Attributes/{name}" for name in sorted(asked))
+        if bios and self.factory.one_job and self.staged:
+            message = "Pending configuration values are already committed, unable to perform another set operation."
+            return Objection("IDRAC.2.8.SYS011", message, paths)
+        # What the same request says of the other attribute counts already.
+        will = {**self.bios, **self.staged, **asked}
+        fixed = [
+            n
+            for n in sorted(asked)
+            if n in self.factory.unless and will[self.factory.unless[n][0]] != self.factory.unless[n][1]
+        ]
+        if bios and fixed:
+            message = (
+                "Unable to modify the attribute because the attribute is read-only and depends on other attributes."
+            )
+            return Objection("IDRAC.2.8.SYS410", message, tuple(f"Attributes/{name}" for name in fixed))
+        for name, value in sorted(asked.items()):
+            if value not in self.factory.values.get(name, (value,)):
+                message = f"The value {value} for the property {name} is not in the list of acceptable values."
+                return Objection("Base.1.8.PropertyValueNotInList", message, (f"Attributes/{name}",))
+        return None
+
+    def _attributes(self, path: str, before: Json) -> Json:
+        """The settings object of a Dell BIOS shows those alone that wait, and takes all."""
+        return self.bios if _of_bios(path) else dict(before["Attributes"])
 
     def change(self, path: str, patch: Json) -> None:
         """Takes what was asked of a resource."""
         patch = {name: value for name, value in patch.items() if not name.startswith("@")}
-        if "Attributes" in patch and path.startswith(f"{ROOT}/Systems"):
+        meant = path.removesuffix("/Settings")
+        if "Attributes" in patch and _of_bios(path):
             self.staged.update(patch["Attributes"])
+        elif meant != path:
+            self.waiting[meant] = merged(self.waiting.get(meant, {}), patch)
         else:
+            if self.factory.boot_mode and "Boot" in patch:
+                patch["Boot"] = {"BootSourceOverrideMode": self.factory.boot_mode, **patch["Boot"]}
             self.changed[path] = merged(self.changed.get(path, {}), patch)
+
+
+def _of_bios(path: str) -> bool:
+    return path.startswith(f"{ROOT}/Systems/") and "/Bios/" in path
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _unknown(before: Json, patch: Json, place: str = "") -> list[str]:
+    """A resource and a patch -> the properties that it has not, by their paths."""
+    found = []
+    for name, value in patch.items():
+        if name not in before:
+            found.append(f"{place}{name}")
+        elif isinstance(value, dict) and isinstance(before[name], dict):
+            found += _unknown(before[name], value, f"{place}{name}/")
+    return found
 
 
 def merged(base: Json, patch: Json) -> Json:
@@ -157,14 +257,42 @@ def changeable(system: str, manager: str, settings: Settings) -> frozenset[str]:
     found = {system, f"{system}/Bios/{factory.settings}", f"{manager}/NetworkProtocol"}
     if factory.fan_mode:
         found.add(f"{manager}/Oem/Supermicro/FanMode")
-    if factory.attributes:
-        found.add(attributes_path(manager))
-    return frozenset(found)
+    if factory.boot_staged:
+        found.add(f"{system}/Settings")
+    return frozenset([*found, *attributes_paths(manager, factory)])
 
 
-def attributes_path(manager: str) -> str:
-    """Where iDRAC keeps its own attributes."""
-    return f"{manager}/Oem/Dell/DellAttributes/{manager.rpartition('/')[2]}"
+def attributes_paths(manager: str, factory: Factory) -> list[str]:
+    """Where iDRAC keeps its own attributes, those of the machine and those of its Lifecycle Controller."""
+    return [f"{manager}/Oem/Dell/DellAttributes/{name}" for name in factory.attributes]
+
+
+def of_system(system: Json, settings: Settings) -> list[Json]:
+    """A system as it is -> its settings object: as it will be, where the vendor lets that be said."""
+    if not settings.factory.boot_staged:
+        return []
+    path = str(system["@odata.id"])
+    boot = merged(system, settings.waiting.get(path, {}))["Boot"]
+    return [
+        {
+            "@odata.id": f"{path}/Settings",
+            "@odata.type": system["@odata.type"],
+            "Id": "Settings",
+            "Name": "System",
+            "Boot": {name: boot[name] for name in settings.factory.boot_staged},
+        }
+    ]
+
+
+def settings_object(path: str, *times: str) -> Json:
+    """Where settings of a resource are staged, and for when -> the annotation that says so."""
+    return {
+        "@Redfish.Settings": {
+            "@odata.type": "#Settings.v1_3_0.Settings",
+            "SettingsObject": {"@odata.id": path},
+            **({"SupportedApplyTimes": list(times)} if times else {}),
+        }
+    }
 
 
 def bios(system: str, settings: Settings) -> list[Json]:
@@ -172,7 +300,7 @@ def bios(system: str, settings: Settings) -> list[Json]:
     factory, path = settings.factory, f"{system}/Bios"
     staged = f"{path}/{factory.settings}"
     kind = "#Bios.v1_1_0.Bios"
-    times = {"SupportedApplyTimes": ["OnReset", "AtMaintenanceWindowStart"]} if factory.one_job else {}
+    times = ("OnReset", "AtMaintenanceWindowStart") if factory.one_job else ()
     later = {**settings.bios, **settings.staged} if factory.stages_all else dict(settings.staged)
     return [
         {
@@ -182,11 +310,7 @@ def bios(system: str, settings: Settings) -> list[Json]:
             "Name": "BIOS Configuration Current Settings",
             "AttributeRegistry": "BiosAttributeRegistry.v1_0_0",
             "Attributes": dict(settings.bios),
-            "@Redfish.Settings": {
-                "@odata.type": "#Settings.v1_3_0.Settings",
-                "SettingsObject": {"@odata.id": staged},
-                **times,
-            },
+            **settings_object(staged, *times),
         },
         {
             "@odata.id": staged,
@@ -224,16 +348,12 @@ def of_manager(manager: str, settings: Settings) -> list[Json]:
                 "Mode@Redfish.AllowableValues": ["FullSpeed", "Optimal", "HeavyIO"],
             }
         )
-    if factory.attributes:
-        found.append(
-            {
-                "@odata.id": attributes_path(manager),
-                "@odata.type": "#DellAttributes.v1_0_0.DellAttributes",
-                "Id": manager.rpartition("/")[2],
-                "Name": "DellAttributes",
-                "Attributes": dict(factory.attributes),
-            }
-        )
+    for path, (name, attributes) in zip(attributes_paths(manager, factory), factory.attributes.items(), strict=True):
+        own = {"@odata.type": "#DellAttributes.v1_0_0.DellAttributes", "Name": "DellAttributes"}
+        # What is staged here waits for a maintenance window, which the twin has none of: nothing ever does.
+        staged = {"@odata.id": f"{path}/Settings", "Id": "Settings", **own, "Attributes": {}}
+        times = settings_object(f"{path}/Settings", "Immediate", "AtMaintenanceWindowStart")
+        found += [{"@odata.id": path, "Id": name, **own, **times, "Attributes": dict(attributes)}, staged]
     return found
 
 

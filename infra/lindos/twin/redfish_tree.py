@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 from lindos.twin.redfish_settings import (
     BOOT_TARGETS,
     Settings,
-    attributes_path,
+    attributes_paths,
     bios,
     logs,
     of_manager,
+    of_system,
+    settings_object,
     update_service,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from lindos.twin.hardware import Hardware
     from lindos.twin.power import Supply
@@ -47,11 +49,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How a dialect says no: HTTP status, message id and text."""
+    """How a dialect says no: HTTP status, message id and text, and the properties that it is about."""
 
     status: int
     message_id: str
     message: str
+    properties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,8 @@ def resources(dialect: Dialect, view: View, settings: Settings | None = None) ->
         *gpus,
     ]
     tree = settings.applied({str(body["@odata.id"]): body for body in found})
-    return {"/redfish": {"v1": f"{ROOT}/"}, **tree}
+    pending = of_system(tree[dialect.system_path], settings)
+    return {"/redfish": {"v1": f"{ROOT}/"}, **tree, **{str(body["@odata.id"]): body for body in pending}}
 
 
 def collection_of_sessions(ids: Iterable[str]) -> Json:
@@ -222,11 +226,14 @@ def session_path(session_id: str) -> str:
     return f"{ROOT}/SessionService/Sessions/{session_id}"
 
 
-def error(message_id: str, message: str, *arguments: str) -> Json:
-    """A message -> the error body of DSP0266."""
-    more = {"MessageId": message_id, "Message": message, "MessageArgs": list(arguments), "Severity": "Warning"}
+def error(message_id: str, message: str, properties: Sequence[str] = ()) -> Json:
+    """A message -> the error body of DSP0266: the same for each property that it is about."""
+    more: Json = {"MessageId": message_id, "Message": message, "MessageArgs": [], "Severity": "Warning"}
+    about = [
+        {**more, "MessageArgs": [path.rpartition("/")[2]], "RelatedProperties": [f"#/{path}"]} for path in properties
+    ]
     general = "A general error has occurred. See ExtendedInfo for more information."
-    return {"error": {"code": "Base.1.8.GeneralError", "message": general, "@Message.ExtendedInfo": [more]}}
+    return {"error": {"code": "Base.1.8.GeneralError", "message": general, "@Message.ExtendedInfo": about or [more]}}
 
 
 def _service_root(dialect: Dialect, view: View) -> Json:
@@ -253,6 +260,7 @@ def _system(dialect: Dialect, view: View, settings: Settings) -> Json:
     # iDRAC keeps what follows a loss of power in the BIOS (AcPwrRcvry).
     restores = {"PowerRestorePolicy": "LastState"} if settings.factory.restores else {}
     logged = {"LogServices": _ref(f"{path}/LogServices")} if dialect.log_owner == path else {}
+    staged = settings_object(f"{path}/Settings", "OnReset") if settings.factory.boot_staged else {}
     reset = {"target": dialect.reset_path, "ResetType@Redfish.AllowableValues": list(dialect.reset_types)}
     return _resource(
         path,
@@ -268,6 +276,7 @@ def _system(dialect: Dialect, view: View, settings: Settings) -> Json:
         PowerState=view.power_state,
         **restores,
         **logged,
+        **staged,
         Bios=_ref(f"{path}/Bios"),
         LastResetTime=view.last_reset or None,
         Status={
@@ -284,6 +293,7 @@ def _system(dialect: Dialect, view: View, settings: Settings) -> Json:
             "BootSourceOverrideTarget": "None",
             "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
             "BootSourceOverrideMode": "UEFI",
+            "BootOrder": ["Boot0000", "Boot0001"],
         },
         Links={"Chassis": [_ref(dialect.chassis_path)], "ManagedBy": [_ref(dialect.manager_path)]},
         Actions={"#ComputerSystem.Reset": reset},
@@ -298,7 +308,8 @@ def _manager(dialect: Dialect, view: View, settings: Settings) -> Json:
         more["Oem"] = {"Supermicro": {"FanMode": _ref(f"{path}/Oem/Supermicro/FanMode")}}
     own: Json = {}
     if settings.factory.attributes:
-        own = {"Oem": {"Dell": {"DellAttributes": [_ref(attributes_path(path))]}}}
+        kept = [_ref(at) for at in attributes_paths(path, settings.factory)]
+        own = {"Oem": {"Dell": {"DellAttributes": kept, "DellAttributes@odata.count": len(kept)}}}
     return _resource(
         dialect.manager_path,
         "Manager.v1_9_0.Manager",
