@@ -33,7 +33,7 @@ class Service:
         self.url = address if "://" in address else f"https://{address}"
         context = ssl.create_default_context(cafile=ca) if ca else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if not ca:
-            # A BMC is born with a certificate of its own making; no CA is read for it, which takes longer than all else.
+            # A BMC is born with a certificate of its own making; reading all CAs would take longer than all else.
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         handlers = (urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler({}))
         self._open = urllib.request.build_opener(*handlers).open
