@@ -108,6 +108,7 @@ def decided(key: str) -> dict[str, Any]:
         "nccl_topology_file": "{{ playbook_dir | dirname }}/inventories/lab/topology.xml",
         # Beside engines that need no more than the list of GPUs.
         "container_toolkit_runtimes": ["containerd", "docker"],
+        "nccl_cuda": "12.9",
         # Other than what the container was given, to be seen.
         "base_nofile": 1024,
         "base_nproc": "4000",

@@ -29,5 +29,6 @@ def check_the_tree_that_jobs_are_pointed_to_is_there(host: Host) -> None:
 
 def check_the_release_is_the_one_asked_for(host: Host) -> None:
     assert host.package("libnccl2").version.startswith(f"{NCCL}-")
+    assert host.package("libnccl2").version.endswith("+cuda12.9")
     assert host.file("/usr/lib/x86_64-linux-gnu/libnccl.so.2").linked_to.endswith(f"libnccl.so.{NCCL}")
     assert "libnccl2" in host.check_output("apt-mark showhold").split()
