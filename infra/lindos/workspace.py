@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lindos.errors import Problem, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lindos.errors import LindosError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,26 @@ class Workspace:
     def inventory(self) -> Path:
         """What people write for this site beside its site file."""
         return self.root / "inventories" / self.site
+
+
+@contextmanager
+def alone(lock: Path, *, refuse: Callable[[str], LindosError] | None = None) -> Iterator[None]:
+    """One process at a time behind a lock file, which says which. The lock ends with its holder, however that ends.
+
+    Who comes second waits; with `refuse`, that makes of the holder what is raised instead.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refuse else 0))
+        except BlockingIOError:
+            assert refuse is not None
+            file.seek(0)
+            raise refuse(f"process {file.read().strip() or 'unknown'}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def project_root(start: Path | None = None) -> Path:

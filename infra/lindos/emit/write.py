@@ -9,7 +9,6 @@ this one does the rest: a site of 100,000 GPUs has a gigabyte of configurations,
 
 from __future__ import annotations
 
-import fcntl
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -18,12 +17,12 @@ import shutil
 import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lindos.errors import LindosError, Problem
+from lindos.workspace import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_PROCESSES = 8
-
-
-@contextmanager
-def _alone(store: Path) -> Iterator[None]:
-    """One writer a site at a time."""
-    store.mkdir(parents=True, exist_ok=True)
-    with (store / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _manifest(plan: Plan, inputs: str, files: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -140,7 +130,7 @@ def write_build(
     """
     link = workspace.build
     store = link.parent / ".store" / plan.site
-    with _alone(store):
+    with alone(store / "lock"):
         if link.is_dir() and not link.is_symlink():
             raise LindosError(
                 Problem(f"{link} is a folder that Lindos did not write", hint="move it away; the build is a link")

@@ -7,13 +7,10 @@ for each task that changed or failed, with the seconds since the run began.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -25,9 +22,10 @@ from lindos.errors import DriverError, Problem, SpecError
 from lindos.rollout.memory import Marks, Memory, SshMarks
 from lindos.rollout.waves import Host, Wave, hosts_of, suite_of, waves_of
 from lindos.verify import zipapp
+from lindos.workspace import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
     from typing import Any, TextIO
 
@@ -117,26 +115,14 @@ def converge(
     ship_suite(workspace)
     limit = limit.split(",") if isinstance(limit, str) else limit
     chosen = _chosen(hosts_of(workspace), limit or (), units or ())
-    with _alone(workspace):
+    # What is remembered of the hosts of a site is one file.
+    with alone(workspace.state / "converge.lock", refuse=lambda who: _taken(workspace, who)):
         return _converge(workspace, chosen, rollout, progress, begin)
 
 
-@contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
-    """One converge of a site at a time: what is remembered of its hosts is one file. The lock ends with its holder."""
-    workspace.state.mkdir(parents=True, exist_ok=True)
-    with (workspace.state / "converge.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            who = f"process {lock.read().strip() or 'unknown'} is at it"
-            hint = "wait for its end, or name all units that you want in one run: --unit can be repeated"
-            raise DriverError(workspace.site, "converge", who, retryable=True, hint=hint) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def _taken(workspace: Workspace, who: str) -> DriverError:
+    hint = "wait for its end, or name all units that you want in one run: --unit can be repeated"
+    return DriverError(workspace.site, "converge", f"{who} is at it", retryable=True, hint=hint)
 
 
 def _converge(
