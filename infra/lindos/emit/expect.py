@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lindos.emit.artefact import Artefact
 from lindos.emit.inventory import services
+from lindos.plan.outfit import KIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lindos.emit.nodes import HostView
     from lindos.plan.tables import Plan
-
-KIB = {"2M": 2048, "1G": 1024 * 1024}
-"""Size of a huge page -> KiB, by which the kernel names it under /sys."""
 
 
 def _expectation(host: HostView, software: Mapping[str, str], services: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lindos.catalogue import Node
     from lindos.spec.model import Fleet
 
-GIB = {"2M": 2 / 1024, "1G": 1}
-"""Size of a huge page -> GiB."""
+KIB = {"2M": 2048, "1G": 1024 * 1024}
+"""Size of a huge page, as the kernel's command line has it -> KiB, by which the kernel names it under /sys."""
 
 
 class Outfit(NamedTuple):
@@ -57,7 +57,7 @@ def uneven(fleet: Fleet, found: Outfit) -> Iterator[Problem]:
             f"fleet '{fleet.name}': {found.threads} threads are not the same number on each of {found.cpus} CPUs",
             hint="`threads` counts those of all CPUs of a node: nproc on one that is whole",
         )
-    aside_gib = sum(GIB[size] * count for size, count in found.hugepages.items())
+    aside_gib = sum(KIB[size] * count for size, count in found.hugepages.items()) / KIB["1G"]
     if found.memory_gib and aside_gib >= found.memory_gib:
         yield Problem(
             f"fleet '{fleet.name}': huge pages of {aside_gib:,g} GiB leave a node nothing of {found.memory_gib:,} GiB",
