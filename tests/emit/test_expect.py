@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_a_node_is_to_have_what_was_bought(site: Path, said: dict[str, Any], out
     found = expected(designed(site, **said))
     assert tuple(found.get(what) for what in OUTFIT) == outfit
     assert None not in found.values()
+
+
+def test_whatever_a_check_reads_of_an_expectation_is_there_on_some_site() -> None:
+    """A key that nothing emits is a branch that no node ever takes. `measure` is asked for on the command line."""
+    said = [(LAB, {"hugepages": {"1G": 64}}), (ROOT / "tests/infiniband/superpod.yaml", {})]
+    emitted = {key for site, more in said for key in expected(designed(site, **more))}
+    suite = "".join(path.read_text() for path in sorted((ROOT / "infra/lindos/verify/suite").glob("*.py")))
+    read = set(re.findall(r'expected(?:\.get\(|\[|, )"(\w+)"', suite))
+    assert read - emitted == {"measure"}
 
 
 def test_huge_pages_are_expected_and_set_aside_where_a_fleet_names_them() -> None:
