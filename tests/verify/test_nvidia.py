@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fake_host import sample
 
@@ -90,8 +92,21 @@ def test_diagnoses_of_both_generations():
     ]
     assert nvidia.diagnoses(sample("dcgmi_4.txt")) == [
         ("software", "GPU 0", "pass", ""),
-        ("software", "GPU 1", "warn", "Row remap"),
+        ("software", "GPU 1", "warn", "Persistence mode for GPU 1 is disabled."),
+        ("software", "", "fail", "No permission for a device file."),
+        ("cpu_eud", "CPU 0", "skip", ""),
+        ("memory", "", "fail", "The test could not be started."),
     ]
+
+
+def test_a_summary_that_repeats_what_results_tell_is_not_told_again():
+    """Some releases of DCGM 4 have the warnings of no entity there, others all of them."""
+    page = json.loads(sample("dcgmi_4.txt"))
+    (software,) = page["DCGM Diagnostic"]["test_categories"][0]["tests"]
+    for again in (software["results"][1]["warnings"], []):
+        software["test_summary"] = {"status": "Fail", "warnings": again}
+        told = [d for d in nvidia.diagnoses(json.dumps(page)) if d.test == "software"]
+        assert [(d.where, d.status) for d in told] == [("GPU 0", "pass"), ("GPU 1", "warn")]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,12 @@ class Diagnosis(NamedTuple):
     text: str
 
 
+RUNS_ON = frozenset({1, 5})
+"""Severities of errors with which a GPU can work: it is to be watched, or something is to be configured (dcgm_errors.h:
+DCGM_ERROR_MONITOR, DCGM_ERROR_CONFIG).
+"""
+
+
 def diagnoses(text: str) -> list[Diagnosis]:
     """`dcgmi diag -j` -> what each test came to. Raises ValueError for what is no such report.
 
@@ -147,17 +153,29 @@ def diagnoses(text: str) -> list[Diagnosis]:
 
 
 def _diagnoses(test: dict[str, Any]) -> list[Diagnosis]:
-    """A test -> what it came to, for each GPU; DCGM 4 tells what is about no GPU alone in a summary."""
-    told = [_diagnosis(test["name"], result) for result in test.get("results") or ()]
-    whole = [_diagnosis(test["name"], test["test_summary"])] if test.get("test_summary") else []
-    return told + [w for w in whole if w.status not in {t.status for t in told}]
+    """A test -> what it came to, for each entity. DCGM 4 sums up: what is about none, maybe the rest again."""
+    results: list[dict[str, Any]] = list(test.get("results") or ())
+    if summary := test.get("test_summary"):
+        known = {w["warning"] for result in results for w in _warnings(result)}
+        own = [w for w in _warnings(summary) if w["warning"] not in known]
+        if own or summary.get("status") not in {result.get("status") for result in results}:
+            results.append(summary | {"warnings": own})
+    return [_diagnosis(test["name"], result) for result in results]
 
 
 def _diagnosis(test: str, result: dict[str, Any]) -> Diagnosis:
-    gpu = result.get("gpu_ids", result.get("entity_id", ""))
-    told = result.get("warnings") or []
-    words = [
-        w.get("warning", "") if isinstance(w, dict) else str(w) for w in ([told] if isinstance(told, str) else told)
-    ]
+    entity = result.get("gpu_ids", result.get("entity_id", ""))
+    where = f"{result.get('entity_group', 'GPU')} {entity}" if entity != "" else ""
+    told = _warnings(result)
     status = str(result.get("status", "")).lower().removesuffix("ed").removesuffix("ning")
-    return Diagnosis(test, f"GPU {gpu}" if gpu != "" else "", "skip" if status == "skipp" else status, "; ".join(words))
+    # `dcgmi` prints Fail for a warning too.
+    if status == "fail" and told and all(w.get("error_severity") in RUNS_ON for w in told):
+        status = "warn"
+    return Diagnosis(test, where, "skip" if status == "skipp" else status, "; ".join(w["warning"] for w in told))
+
+
+def _warnings(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each with its text as `warning`: releases told one text, a list of texts, and a list of records."""
+    told = result.get("warnings") or []
+    each = [told] if isinstance(told, str) else told
+    return [{"warning": ""} | w if isinstance(w, dict) else {"warning": str(w)} for w in each]
