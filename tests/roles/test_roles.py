@@ -153,6 +153,24 @@ def test_a_node_is_rebooted_where_people_say_so_and_no_job_runs(cycle: Cycle) ->
     assert _changes(cycle.converge(**wanted)) == 0, "nothing asks for it any more"
 
 
+@pytest.mark.skipif("reboot" not in ROLES, reason="not run: LINDOS_ROLES leaves out reboot")
+def test_words_of_a_command_line_mean_what_they_say(cycle: Cycle) -> None:
+    """`-e reboot_wanted=false` gives roles a word, which is no truth value."""
+
+    def told(**words: str) -> dict[str, Any]:
+        return cycle.converge(check=True, tags=["reboot"], variables=words)
+
+    step = "cp /bin/sleep /tmp/slurmstepd; systemd-run --quiet --unit=step /tmp/slurmstepd 600"
+    cycle.node.sh(f"touch /run/reboot-required; {step}")
+    unwanted = told(reboot_wanted="false", reboot_despite_jobs="true")
+    refused = told(reboot_wanted="true", reboot_despite_jobs="false")
+    done = told(reboot_wanted="true", reboot_despite_jobs="true")
+    cycle.node.sh("systemctl stop step.service; rm /run/reboot-required")
+    assert (unwanted["trouble"], _changes(unwanted)) == ([], 0)
+    assert "it has jobs: " in refused["trouble"][0][2]
+    assert (done["trouble"], _changes(done)) == ([], 1)
+
+
 @whole
 def test_ansible_by_hand_works_as_well(cycle: Cycle) -> None:
     done = cycle.node.operate(
