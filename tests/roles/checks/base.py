@@ -55,6 +55,12 @@ def check_chronyd_asks_the_servers_of_the_site_and_no_other(host: Host) -> None:
     assert [line.split(",")[2] for line in sources] == ["10.192.0.2"]
 
 
+def check_an_installation_restarts_no_services(host: Host) -> None:
+    """Read as needrestart reads it, which is Perl; it only lists what it would restart."""
+    read = "my $file = shift; eval do { local (@ARGV, $/) = $file; <> }; die $@ if $@; print @nrconf{qw(restart kernelhints)}"
+    assert host.check_output(f"perl -e '{read}' /etc/needrestart/conf.d/60-base.conf") == "l0"
+
+
 def check_the_journal_is_kept(host: Host) -> None:
     header = host.check_output("journalctl --header --system")
     assert "File path: /var/log/journal/" in header
