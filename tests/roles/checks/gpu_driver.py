@@ -44,6 +44,8 @@ def check_the_daemon_runs_as_it_was_shipped_to(host: Host) -> None:
     shown = host.check_output("systemctl show --property=ExecStart --value nvidia-persistenced.service")
     assert "argv[]=/usr/bin/nvidia-persistenced --user nvidia-persistenced --persistence-mode --verbose ;" in shown
     assert shown.count("argv[]=") == 1
+    # Enabled, it is needed while the machine is up as usual; in a rescue shell, or disabled by hand, it would stop.
+    assert host.check_output("systemctl show --property=StopWhenUnneeded nvidia-persistenced").endswith("=no")
 
 
 def check_the_kernel_is_told_not_to_load_another_driver(host: Host) -> None:
