@@ -64,7 +64,7 @@ def test_a_healthy_host_is_clean(archive, tmp_path):
     assert {o["what"]: o["seen"] for o in result["observations"]} == {"os": True, "driver": True, "validated": True}
     assert not any(o["doubled"] for o in result["observations"])
     assert ["rail0", "x-a0001-leaf00", "etp1"] in result["neighbours"]
-    assert result["checks"] == len(result["passed"]) == 33 + 3 * 9 + 2 * 6
+    assert result["checks"] == len(result["passed"]) == 33 + 3 * 9 + 2 * 7
 
 
 def test_nothing_is_left_on_the_host(archive, tmp_path):
@@ -136,7 +136,7 @@ def test_a_rate_that_a_virtual_port_has_not_makes_the_result_a_doubled_one(archi
         run(archive, tmp_path, FakeHost(healthy() | {"sh -c 'ls -d /sys/class/net/*/device'": (2, "")})).stdout
     )
     assert [f["code"] for f in result["findings"]] == [
-        *("HOST-014", "HOST-015", "HOST-017", "HOST-018"),
+        *("HOST-014", "HOST-015", "HOST-017", "HOST-018", "HOST-025"),
     ]
     validated = next(o for o in result["observations"] if o["what"] == "validated")
     assert (validated["seen"], validated["doubled"]) == (True, True)

@@ -57,8 +57,8 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A NIC port. `hca` is what roles name that of a rail, and counts as the kernel would elsewhere; `rail` is None where
-    it is not on a rail, and `rate_gbps` 0 where the port is the virtual one that it looks like.
+    """A NIC port. `hca` is what roles name that of a rail, and counts as the kernel would elsewhere; `rail` is None
+    where it is not on a rail, and `rate_gbps` 0 where the port is the virtual one that it looks like.
     """
 
     name: str

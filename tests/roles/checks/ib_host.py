@@ -33,12 +33,11 @@ def check_no_subnet_manager_starts_here(host: Host) -> None:
 
 def check_devices_are_named_by_slot(host: Host) -> None:
     rules = host.file("/etc/udev/rules.d/60-rdma-persistent-naming.rules").content_string
-    assert [line for line in rules.splitlines() if line.startswith("ACTION")] == [
-        'ACTION=="add", SUBSYSTEM=="infiniband", KERNELS=="0000:1a:00.0", '
-        'PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail0", GOTO="lindos_named"',
-        'ACTION=="add", SUBSYSTEM=="infiniband", KERNELS=="0000:2a:00.0", '
-        'PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail1", GOTO="lindos_named"',
-        'ACTION=="add", SUBSYSTEM=="infiniband", PROGRAM="rdma_rename %k NAME_FALLBACK"',
+    device = 'ACTION=="add", SUBSYSTEM=="infiniband", '
+    assert [line.removeprefix(device) for line in rules.splitlines() if line.startswith("ACTION")] == [
+        'KERNELS=="0000:1a:00.0", PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail0", GOTO="lindos_named"',
+        'KERNELS=="0000:2a:00.0", PROGRAM="rdma_rename %k NAME_FIXED mlx5_rail1", GOTO="lindos_named"',
+        'PROGRAM="rdma_rename %k NAME_FALLBACK"',
     ]
     # It stands in the place of the rule that rdma-core brings, and is the only one of its name.
     assert host.file("/lib/udev/rules.d/60-rdma-persistent-naming.rules").exists

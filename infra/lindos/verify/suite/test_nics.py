@@ -20,7 +20,9 @@ ROLES = {"rail": "rdma_nic", "frontend": "frontend_network", "storage": "fronten
 def test_the_interface_is_there(nic: Nic, facts: Facts) -> None:
     if nic["name"] not in facts.interfaces():
         # Whatever a port is called, the switch at the other end of its cable tells which one it is.
-        heard = [own for own, device, port in facts.heard() or () if f"{device} {port}" == _peer(nic)]
+        heard = [
+            own for own, device, port in facts.heard() or () if own != nic["name"] and f"{device} {port}" == _peer(nic)
+        ]
         slots = [f"{own} ({facts.slot(own) or 'of no PCI slot'})" for own in heard]
         raise Broken(
             "; ".join(["no interface of this name", *(f"its neighbour is heard at {slot}" for slot in slots)]),
