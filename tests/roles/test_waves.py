@@ -434,3 +434,15 @@ def test_mitogen_is_used_where_it_knows_this_ansible(monkeypatch: pytest.MonkeyP
     assert (how.plugins / "mitogen_linear.py").is_file()
     monkeypatch.setattr("importlib.metadata.version", lambda _: "2.99.1")
     assert ansible.strategy() == ansible.Strategy("linear", why="Mitogen is not known to work with ansible-core 2.99.1")
+
+
+def test_a_host_that_goes_in_the_middle_of_a_loop_is_said_to_be_out_of_reach(tmp_path: Path) -> None:
+    tasks = "  - ansible.builtin.command: 'true'\n    loop: [first, second]\n"
+    play = _play(tmp_path, tasks, tmp_path)
+    gone = "ansible_host: 127.0.0.1, ansible_port: 1, ansible_ssh_common_args: '-F none'"
+    (tmp_path / "hosts.yml").write_text(f"all: {{hosts: {{one: {{{gone}}}}}}}\n")
+    (outcome,) = ansible.play(play, lambda _: None, ansible.Strategy("linear")).hosts
+    assert outcome.trouble is not None
+    assert outcome.trouble.status == "unreachable"
+    assert outcome.trouble.reason.startswith("first: ")
+    assert "Connection refused" in outcome.trouble.reason

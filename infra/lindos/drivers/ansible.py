@@ -268,10 +268,14 @@ def _event(kind: str, data: dict[str, Any]) -> Event:
     )
 
 
+_MITOGENS = "If you feel this is in error, please file a bug."
+"""What Mitogen says of every connection that is lost."""
+
+
 def _reason(result: dict[str, Any]) -> str:
     """Result of a failed task -> what it said, on one line; of a loop, what its first failed item said."""
     for item in result.get("results", ()):
-        if item.get("failed"):
+        if item.get("failed") or item.get("unreachable"):
             label = item.get("_ansible_item_label", item.get("item"))
             return f"{label}: {_reason(item)}" if isinstance(label, str | int) else _reason(item)
     said = str(result.get("msg") or "").strip()
@@ -279,7 +283,7 @@ def _reason(result: dict[str, Any]) -> str:
         said = "; ".join(map(str, result["argument_errors"]))
     if said in {"", "non-zero return code", "MODULE FAILURE"}:
         said = str(result.get("stderr") or result.get("stdout") or result.get("module_stderr") or said).strip()
-    return " ".join(said.split())[:500] or "it did not say why"
+    return " ".join(said.replace(_MITOGENS, "").split())[:500] or "it did not say why"
 
 
 def _environment(folder: Path, how: Strategy) -> dict[str, str]:
